@@ -1,0 +1,20 @@
+"""The Modelyard operator: ModelDeployments in, model servers out.
+
+The main flow, in the order in which a newcomer may read it::
+
+    __main__     process: settings, lease, kopf, informers, workers, shutdown         I/O
+    handlers     kopf events of ModelDeployments -> key in the queue                  I/O
+    workqueue    keyed, deduplicated, backoff, fair between namespaces                clock injected
+    reconcile    read caches -> decide -> apply -> status                             thin
+    decide       PURE: one observed model -> what to apply, delete and report
+      revision   PURE: what a spec asks for, resolved and hashed
+      gpu        PURE: GPU request + profile + nodes -> resource name, affinity
+      render/    PURE: resolved revision -> Kubernetes objects
+      rollout    PURE: replica counts in, next step out
+      diagnosis  PURE: pods -> the one cause that matters
+      conditions PURE: everything known -> status
+    kube/        the only rooms that talk to the API server
+    api/         typed objects, defaults and bounds; `crd` writes them as CRDs
+"""
+
+__version__ = "0.1.0"

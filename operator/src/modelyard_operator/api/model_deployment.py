@@ -1,0 +1,256 @@
+"""ModelDeployment: the model that a user wants served, and what became of it."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from .objects import ObjectMeta
+from .scalars import (
+    Digest,
+    Duration,
+    FormatName,
+    LabelKey,
+    LabelMap,
+    LabelValue,
+    Name,
+    ObjectName,
+    Quantity,
+    ResourceList,
+    ResourceName,
+    ShortText,
+    Text,
+)
+
+
+class ModelSource(Struct, frozen=True, rename="camel"):
+    """Where the model comes from and what must be true of it before it may serve."""
+
+    uri: Annotated[
+        str,
+        Meta(
+            min_length=6,
+            max_length=2048,
+            description="Where the model package is: s3://bucket/path, pvc://claim/path or https://host/path.",
+        ),
+    ]
+    format: Annotated[
+        FormatName | None,
+        Meta(
+            description="Format of the model: torch, sklearn, or any that a ModelRuntime lists. "
+            "Read from the package when absent.",
+        ),
+    ] = None
+    digest: Annotated[
+        Digest | None,
+        Meta(description="Digest of the package manifest. A package with another digest never serves."),
+    ] = None
+    credentials: Annotated[
+        ObjectName | None,
+        Meta(description="Name of a Secret in this namespace. It is mounted only into the container that fetches."),
+    ] = None
+    unsafe_formats: Annotated[
+        Literal["Deny", "Allow"],
+        Meta(description="Whether formats that can run code while loading (pickle, TorchScript) may be loaded."),
+    ] = "Deny"
+
+
+class Resources(Struct, frozen=True, rename="camel"):
+    """Compute resources of the server container, as in a Kubernetes container."""
+
+    requests: Annotated[ResourceList | None, Meta(description="What is reserved.")] = None
+    limits: Annotated[ResourceList | None, Meta(description="What may be used at most.")] = None
+
+
+class Gpu(Struct, frozen=True, rename="camel"):
+    """GPUs of each replica. Omit it for a model that runs on CPU."""
+
+    count: Annotated[int, Meta(ge=1, le=64, description="GPUs per replica.")] = 1
+    vendor: Annotated[
+        Literal["nvidia", "amd", "intel"] | None,
+        Meta(description="Whose GPUs: sets the extended resource. nvidia when absent."),
+    ] = None
+    product: Annotated[
+        Annotated[list[Annotated[str, Meta(min_length=1, max_length=63)]], Meta(max_length=16)] | None,
+        Meta(description="Any of these products; part of the node label nvidia.com/gpu.product, in any case."),
+    ] = None
+    memory: Annotated[
+        Quantity | None,
+        Meta(description="Least memory of one GPU, compared with the node label nvidia.com/gpu.memory (MiB)."),
+    ] = None
+    profile: Annotated[ObjectName | None, Meta(description="Name of an AcceleratorProfile, instead of the fields here.")] = None
+    resource_name: Annotated[
+        ResourceName | None, Meta(description="Any extended resource, for example nvidia.com/mig-3g.40gb.")
+    ] = None
+
+
+class Batching(Struct, frozen=True, rename="camel"):
+    """Dynamic batching: what waits is computed together."""
+
+    max_rows: Annotated[
+        Annotated[int, Meta(ge=1, le=65536)] | None, Meta(description="Rows computed at once; 64 when absent.")
+    ] = None
+    max_delay: Annotated[
+        Duration | None,
+        Meta(description="How long to wait for more rows; 0 when absent: whatever waits is computed at once."),
+    ] = None
+
+
+class Queue(Struct, frozen=True, rename="camel"):
+    """The bounded queue in front of a model; beyond it a client gets 429 with Retry-After."""
+
+    max_rows: Annotated[
+        Annotated[int, Meta(ge=1, le=1048576)] | None, Meta(description="Rows that may wait; 1024 when absent.")
+    ] = None
+    timeout: Annotated[Duration | None, Meta(description="How long a request may wait; 30s when absent.")] = None
+
+
+class EnvVar(Struct, frozen=True, rename="camel"):
+    """An environment variable with a literal value. Secrets belong in `podTemplate` by reference."""
+
+    name: Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+    value: Annotated[str, Meta(max_length=4096)] = ""
+
+
+class Server(Struct, frozen=True, rename="camel"):
+    """Settings of the model server."""
+
+    batching: Batching = Batching()
+    queue: Queue = Queue()
+    load_timeout: Annotated[
+        Duration, Meta(description="How long fetching aside the model may take to load and warm up.")
+    ] = "10m"
+    drain_timeout: Annotated[
+        Duration, Meta(description="How long running requests may take to finish when a pod stops.")
+    ] = "30s"
+    env: Annotated[list[EnvVar], Meta(max_length=64, description="More environment of the server container.")] = []
+    args: Annotated[list[Text], Meta(max_length=64, description="More arguments of the server.")] = []
+
+
+class Toleration(Struct, frozen=True, rename="camel"):
+    """A taint that the pods tolerate, as in a Kubernetes pod."""
+
+    key: LabelKey | None = None
+    operator: Literal["Exists", "Equal"] | None = None
+    value: LabelValue | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    toleration_seconds: int | None = None
+
+
+class TopologySpread(Struct, frozen=True, rename="camel"):
+    """How evenly replicas spread over the values of a node label."""
+
+    topology_key: LabelKey
+    max_skew: Annotated[int, Meta(ge=1, le=1000)] = 1
+    when_unsatisfiable: Literal["ScheduleAnyway", "DoNotSchedule"] = "ScheduleAnyway"
+
+
+class Scheduling(Struct, frozen=True, rename="camel"):
+    """Where and how urgently the pods are placed."""
+
+    priority_class_name: Annotated[ObjectName | None, Meta(description="An existing PriorityClass.")] = None
+    node_selector: Annotated[LabelMap, Meta(description="Labels that a node must have.")] = {}
+    tolerations: Annotated[list[Toleration], Meta(max_length=32, description="Taints to tolerate.")] = []
+    topology_spread: Annotated[
+        list[TopologySpread],
+        Meta(max_length=8, description="Spread constraints; over nodes, best effort, when absent."),
+    ] = []
+    queue_name: Annotated[Name | None, Meta(description="Kueue LocalQueue that admits the pods.")] = None
+    scheduler_name: Annotated[ObjectName | None, Meta(description="Another scheduler than the default one.")] = None
+
+
+class Rollout(Struct, frozen=True, rename="camel"):
+    """How a new revision replaces the old one."""
+
+    progress_deadline: Annotated[
+        Duration | None,
+        Meta(
+            description="How long a revision may go without progress before Ready says ProgressDeadlineExceeded; "
+            "loadTimeout plus 10m when absent."
+        ),
+    ] = None
+
+
+class ModelDeploymentSpec(Struct, frozen=True, rename="camel"):
+    """What to serve and how."""
+
+    model: Annotated[ModelSource, Meta(description="The model to serve.")]
+    runtime: Annotated[
+        ObjectName | None, Meta(description="Name of a ModelRuntime; picked by the model's format when absent.")
+    ] = None
+    replicas: Annotated[int, Meta(ge=0, le=1000, description="Pods that serve the model; 0 pauses it.")] = 1
+    resources: Annotated[Resources, Meta(description="CPU and memory of each replica.")] = Resources()
+    gpu: Annotated[Gpu | None, Meta(description="GPUs of each replica; none when absent.")] = None
+    server: Annotated[Server, Meta(description="Batching, queue, time limits of the model server.")] = Server()
+    scheduling: Annotated[Scheduling, Meta(description="Placement of the pods.")] = Scheduling()
+    rollout: Annotated[Rollout, Meta(description="How a new revision replaces the old one.")] = Rollout()
+    pod_template: Annotated[
+        dict[str, Any] | None,
+        Meta(
+            description="Fields merged last into the pod template (metadata, spec); containers are matched by name.",
+            extra={"preserve": True},
+        ),
+    ] = None
+
+
+class Condition(Struct, frozen=True, rename="camel", omit_defaults=False):
+    """One thing that is known about the model, with its reason."""
+
+    type: Annotated[str, Meta(max_length=63)]
+    status: Literal["True", "False", "Unknown"]
+    reason: Annotated[str, Meta(max_length=63)]
+    message: Annotated[str, Meta(max_length=2048)]
+    observed_generation: int
+    last_transition_time: Annotated[str, Meta(extra={"format": "date-time"})]
+
+
+class ModelStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What the fetched package says of itself."""
+
+    digest: ShortText | None = None
+    version: ShortText | None = None
+    format: ShortText | None = None
+    verified: bool | None = None
+
+
+class GpuStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How GPUs are asked for."""
+
+    mechanism: Annotated[str, Meta(max_length=32)]
+    resource_name: Annotated[str, Meta(max_length=253)]
+    count: int
+    request: ShortText
+
+
+class RevisionStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One revision that still has pods."""
+
+    name: ShortText
+    replicas: int
+    ready: int
+
+
+class ModelDeploymentStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What is known about the model. Written by the operator alone, and only when it changes."""
+
+    observed_generation: int = 0
+    summary: Annotated[str, Meta(max_length=512)] = ""
+    url: Annotated[str, Meta(max_length=512)] = ""
+    replicas: Annotated[int, Meta(description="Pods that exist, of all revisions.")] = 0
+    ready_replicas: Annotated[int, Meta(description="Ready pods of the revision that spec asks for.")] = 0
+    ready: ShortText = ""
+    selector: Annotated[str, Meta(max_length=512)] = ""
+    runtime: ShortText = ""
+    revision: Annotated[str, Meta(max_length=63, description="The revision that spec asks for.")] = ""
+    ready_revision: Annotated[str, Meta(max_length=63, description="The last revision that was Ready.")] = ""
+    model: ModelStatus = ModelStatus()
+    gpu: GpuStatus | None = None
+    revisions: Annotated[list[RevisionStatus], Meta(max_length=32)] = []
+    conditions: Annotated[list[Condition], Meta(max_length=16, extra={"list_map_key": "type"})] = []
+
+
+class ModelDeployment(Struct, frozen=True, rename="camel"):
+    """A model that a user wants served."""
+
+    metadata: ObjectMeta
+    spec: ModelDeploymentSpec
+    status: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)

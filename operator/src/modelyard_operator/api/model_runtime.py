@@ -1,0 +1,74 @@
+"""ModelRuntime: a server image and how to run it, kept by the platform team for the whole cluster."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from .model_deployment import EnvVar, Resources
+from .objects import ObjectMeta
+from .scalars import FormatName, Text
+
+# What a runtime lists when it reads the format from the package's own model.yaml.
+PACKAGE_FORMAT = "package"
+
+
+class RuntimeFormat(Struct, frozen=True, rename="camel"):
+    """A model format that the runtime can load."""
+
+    name: FormatName
+    priority: Annotated[
+        int, Meta(ge=0, le=1000, description="The runtime with the highest number is picked for the format.")
+    ] = 0
+
+
+class RuntimeProbes(Struct, frozen=True, rename="camel"):
+    """Paths that the kubelet asks."""
+
+    startup_path: Annotated[str, Meta(pattern="^/", max_length=256, description="Answers 200 once the model is loaded.")] = (
+        "/v2/health/ready"
+    )
+    readiness_path: Annotated[str, Meta(pattern="^/", max_length=256, description="Answers 200 while it can serve.")] = (
+        "/v2/health/ready"
+    )
+    liveness_path: Annotated[
+        str, Meta(pattern="^/", max_length=256, description="Answers 200 while the process is worth keeping.")
+    ] = "/v2/health/live"
+
+
+class RuntimeMetrics(Struct, frozen=True, rename="camel"):
+    """Where Prometheus reads."""
+
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8080
+    path: Annotated[str, Meta(pattern="^/", max_length=256)] = "/metrics"
+
+
+class ModelRuntimeSpec(Struct, frozen=True, rename="camel"):
+    """A server image and how to run it. Arguments may use $(MODEL_PATH), $(MODEL_NAME), $(PORT) and $(GPU_COUNT)."""
+
+    image: Annotated[str, Meta(min_length=1, max_length=512, description="Image of the server.")]
+    formats: Annotated[
+        list[RuntimeFormat],
+        Meta(
+            min_length=1,
+            max_length=32,
+            description="Formats it loads; `package` stands for packages that name their format themselves.",
+        ),
+    ]
+    protocols: Annotated[
+        list[Literal["OpenInferenceV2", "KServeV1", "OpenAI"]], Meta(max_length=8, description="What it speaks.")
+    ] = []
+    port: Annotated[int, Meta(ge=1, le=65535, description="Port on which it serves.")] = 8080
+    command: Annotated[list[Text], Meta(max_length=32, description="Command; the image's own when empty.")] = []
+    args: Annotated[list[Text], Meta(max_length=64, description="Arguments.")] = []
+    env: Annotated[list[EnvVar], Meta(max_length=64, description="Environment.")] = []
+    probes: Annotated[RuntimeProbes, Meta(description="Paths that the kubelet asks.")] = RuntimeProbes()
+    metrics: Annotated[RuntimeMetrics, Meta(description="Where Prometheus reads.")] = RuntimeMetrics()
+    resources: Annotated[Resources, Meta(description="Resources of a replica when the model names none.")] = Resources()
+    gpu_required: Annotated[bool, Meta(description="Whether it cannot run without a GPU.")] = False
+
+
+class ModelRuntime(Struct, frozen=True, rename="camel"):
+    """A server image and how to run it."""
+
+    metadata: ObjectMeta
+    spec: ModelRuntimeSpec

@@ -1,0 +1,132 @@
+"""The parts of Kubernetes objects that decisions need. Decoding drops everything else, so caches stay small."""
+
+from typing import Any
+
+from msgspec import Struct, field
+
+
+class OwnerReference(Struct, frozen=True, rename="camel"):
+    """Who owns an object."""
+
+    uid: str
+    kind: str = ""
+    name: str = ""
+    controller: bool = False
+
+
+class ObjectMeta(Struct, frozen=True, rename="camel"):
+    """Metadata without managedFields."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: str = ""
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    owner_references: list[OwnerReference] = []
+
+    def controlled_by(self, uid: str) -> bool:
+        """Whether the object with this uid is the controller of this one."""
+        return any(owner.controller and owner.uid == uid for owner in self.owner_references)
+
+
+class ObjectCondition(Struct, frozen=True, rename="camel"):
+    """A condition of any core object."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+
+
+class ChildStatus(Struct, frozen=True, rename="camel"):
+    """The status of a Deployment; empty for other kinds."""
+
+    observed_generation: int = 0
+    replicas: int = 0
+    ready_replicas: int = 0
+    updated_replicas: int = 0
+    conditions: list[ObjectCondition] = []
+
+
+class Child(Struct, frozen=True, rename="camel"):
+    """An object that the operator writes: Deployment, Service, ControllerRevision, PDB or NetworkPolicy."""
+
+    metadata: ObjectMeta
+    spec: dict[str, Any] | None = None
+    data: dict[str, Any] | None = None
+    revision: int = 0
+    status: ChildStatus = field(default_factory=ChildStatus)
+
+
+class Waiting(Struct, frozen=True, rename="camel"):
+    """Why a container has not started."""
+
+    reason: str = ""
+    message: str = ""
+
+
+class Terminated(Struct, frozen=True, rename="camel"):
+    """How a container ended."""
+
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
+
+
+class ContainerState(Struct, frozen=True, rename="camel"):
+    """One of waiting, running, terminated."""
+
+    waiting: Waiting | None = None
+    running: dict[str, Any] | None = None
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(Struct, frozen=True, rename="camel"):
+    """State of one container of a pod."""
+
+    name: str
+    ready: bool = False
+    started: bool | None = None
+    restart_count: int = 0
+    image: str = ""
+    state: ContainerState = field(default_factory=ContainerState)
+    last_state: ContainerState = field(default_factory=ContainerState)
+
+
+class PodStatus(Struct, frozen=True, rename="camel"):
+    """What the scheduler and the kubelet say of a pod."""
+
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    conditions: list[ObjectCondition] = []
+    init_container_statuses: list[ContainerStatus] = []
+    container_statuses: list[ContainerStatus] = []
+
+
+class Pod(Struct, frozen=True, rename="camel"):
+    """A pod of a model."""
+
+    metadata: ObjectMeta
+    status: PodStatus = field(default_factory=PodStatus)
+
+    def condition(self, kind: str) -> ObjectCondition | None:
+        """The condition of that type, if the pod has it."""
+        return next((one for one in self.status.conditions if one.type == kind), None)
+
+
+class NodeStatus(Struct, frozen=True, rename="camel"):
+    """What a node offers."""
+
+    allocatable: dict[str, str] = {}
+
+
+class Node(Struct, frozen=True, rename="camel"):
+    """A node: its labels tell the GPUs, allocatable tells how many."""
+
+    metadata: ObjectMeta
+    status: NodeStatus = field(default_factory=NodeStatus)
