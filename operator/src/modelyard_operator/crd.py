@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions from the typed structs; `python -m modelyard_operator.crd DIR...` writes them. Pure but main."""
+"""CustomResourceDefinitions from the typed structs; `python -m modelyard_operator.crd` writes them."""
 
 import argparse
 from pathlib import Path

@@ -31,7 +31,7 @@ def struct_schema(struct: type) -> Schema:
 def _struct(info: inspect.StructType) -> Schema:
     fields = [field for field in info.fields if field.encode_name != "metadata"]
     schema: Schema = {"type": "object", "properties": {field.encode_name: _field(field) for field in fields}}
-    if (info.cls.__doc__ or "") and not info.cls.__doc__.startswith(info.cls.__name__ + "("):
+    if info.cls.__doc__:
         schema["description"] = " ".join(info.cls.__doc__.split())
     required = [field.encode_name for field in fields if field.required]
     if required:

@@ -9,7 +9,7 @@ from .objects import ObjectMeta
 from .scalars import LabelMap, Price, Quantity, ResourceName
 
 
-class AcceleratorProfileSpec(Struct, frozen=True, rename="camel"):
+class AcceleratorProfileSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Which GPUs, on which nodes, at what price."""
 
     vendor: Annotated[Literal["nvidia", "amd", "intel"], Meta(description="Whose GPUs.")] = "nvidia"
@@ -27,7 +27,7 @@ class AcceleratorProfileSpec(Struct, frozen=True, rename="camel"):
     ] = None
 
 
-class AcceleratorProfile(Struct, frozen=True, rename="camel"):
+class AcceleratorProfile(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A kind of GPU that models may name."""
 
     metadata: ObjectMeta

@@ -22,7 +22,7 @@ from .scalars import (
 )
 
 
-class ModelSource(Struct, frozen=True, rename="camel"):
+class ModelSource(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Where the model comes from and what must be true of it before it may serve."""
 
     uri: Annotated[
@@ -54,14 +54,14 @@ class ModelSource(Struct, frozen=True, rename="camel"):
     ] = "Deny"
 
 
-class Resources(Struct, frozen=True, rename="camel"):
+class Resources(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Compute resources of the server container, as in a Kubernetes container."""
 
     requests: Annotated[ResourceList | None, Meta(description="What is reserved.")] = None
     limits: Annotated[ResourceList | None, Meta(description="What may be used at most.")] = None
 
 
-class Gpu(Struct, frozen=True, rename="camel"):
+class Gpu(Struct, frozen=True, rename="camel", omit_defaults=True):
     """GPUs of each replica. Omit it for a model that runs on CPU."""
 
     count: Annotated[int, Meta(ge=1, le=64, description="GPUs per replica.")] = 1
@@ -77,13 +77,13 @@ class Gpu(Struct, frozen=True, rename="camel"):
         Quantity | None,
         Meta(description="Least memory of one GPU, compared with the node label nvidia.com/gpu.memory (MiB)."),
     ] = None
-    profile: Annotated[ObjectName | None, Meta(description="Name of an AcceleratorProfile, instead of the fields here.")] = None
+    profile: Annotated[ObjectName | None, Meta(description="An AcceleratorProfile, instead of the fields here.")] = None
     resource_name: Annotated[
         ResourceName | None, Meta(description="Any extended resource, for example nvidia.com/mig-3g.40gb.")
     ] = None
 
 
-class Batching(Struct, frozen=True, rename="camel"):
+class Batching(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Dynamic batching: what waits is computed together."""
 
     max_rows: Annotated[
@@ -95,7 +95,7 @@ class Batching(Struct, frozen=True, rename="camel"):
     ] = None
 
 
-class Queue(Struct, frozen=True, rename="camel"):
+class Queue(Struct, frozen=True, rename="camel", omit_defaults=True):
     """The bounded queue in front of a model; beyond it a client gets 429 with Retry-After."""
 
     max_rows: Annotated[
@@ -104,14 +104,14 @@ class Queue(Struct, frozen=True, rename="camel"):
     timeout: Annotated[Duration | None, Meta(description="How long a request may wait; 30s when absent.")] = None
 
 
-class EnvVar(Struct, frozen=True, rename="camel"):
+class EnvVar(Struct, frozen=True, rename="camel", omit_defaults=True):
     """An environment variable with a literal value. Secrets belong in `podTemplate` by reference."""
 
     name: Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
     value: Annotated[str, Meta(max_length=4096)] = ""
 
 
-class Server(Struct, frozen=True, rename="camel"):
+class Server(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Settings of the model server."""
 
     batching: Batching = Batching()
@@ -126,7 +126,7 @@ class Server(Struct, frozen=True, rename="camel"):
     args: Annotated[list[Text], Meta(max_length=64, description="More arguments of the server.")] = []
 
 
-class Toleration(Struct, frozen=True, rename="camel"):
+class Toleration(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A taint that the pods tolerate, as in a Kubernetes pod."""
 
     key: LabelKey | None = None
@@ -136,7 +136,7 @@ class Toleration(Struct, frozen=True, rename="camel"):
     toleration_seconds: int | None = None
 
 
-class TopologySpread(Struct, frozen=True, rename="camel"):
+class TopologySpread(Struct, frozen=True, rename="camel", omit_defaults=True):
     """How evenly replicas spread over the values of a node label."""
 
     topology_key: LabelKey
@@ -144,7 +144,7 @@ class TopologySpread(Struct, frozen=True, rename="camel"):
     when_unsatisfiable: Literal["ScheduleAnyway", "DoNotSchedule"] = "ScheduleAnyway"
 
 
-class Scheduling(Struct, frozen=True, rename="camel"):
+class Scheduling(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Where and how urgently the pods are placed."""
 
     priority_class_name: Annotated[ObjectName | None, Meta(description="An existing PriorityClass.")] = None
@@ -158,7 +158,7 @@ class Scheduling(Struct, frozen=True, rename="camel"):
     scheduler_name: Annotated[ObjectName | None, Meta(description="Another scheduler than the default one.")] = None
 
 
-class Rollout(Struct, frozen=True, rename="camel"):
+class Rollout(Struct, frozen=True, rename="camel", omit_defaults=True):
     """How a new revision replaces the old one."""
 
     progress_deadline: Annotated[
@@ -170,7 +170,7 @@ class Rollout(Struct, frozen=True, rename="camel"):
     ] = None
 
 
-class ModelDeploymentSpec(Struct, frozen=True, rename="camel"):
+class ModelDeploymentSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
     """What to serve and how."""
 
     model: Annotated[ModelSource, Meta(description="The model to serve.")]
@@ -248,7 +248,7 @@ class ModelDeploymentStatus(Struct, frozen=True, rename="camel", omit_defaults=T
     conditions: Annotated[list[Condition], Meta(max_length=16, extra={"list_map_key": "type"})] = []
 
 
-class ModelDeployment(Struct, frozen=True, rename="camel"):
+class ModelDeployment(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A model that a user wants served."""
 
     metadata: ObjectMeta

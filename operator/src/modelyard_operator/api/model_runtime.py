@@ -12,7 +12,7 @@ from .scalars import FormatName, Text
 PACKAGE_FORMAT = "package"
 
 
-class RuntimeFormat(Struct, frozen=True, rename="camel"):
+class RuntimeFormat(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A model format that the runtime can load."""
 
     name: FormatName
@@ -21,28 +21,28 @@ class RuntimeFormat(Struct, frozen=True, rename="camel"):
     ] = 0
 
 
-class RuntimeProbes(Struct, frozen=True, rename="camel"):
+class RuntimeProbes(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Paths that the kubelet asks."""
 
-    startup_path: Annotated[str, Meta(pattern="^/", max_length=256, description="Answers 200 once the model is loaded.")] = (
+    startup_path: Annotated[str, Meta(pattern="^/", max_length=256, description="200 once the model is loaded.")] = (
         "/v2/health/ready"
     )
-    readiness_path: Annotated[str, Meta(pattern="^/", max_length=256, description="Answers 200 while it can serve.")] = (
+    readiness_path: Annotated[str, Meta(pattern="^/", max_length=256, description="200 while it can serve.")] = (
         "/v2/health/ready"
     )
     liveness_path: Annotated[
-        str, Meta(pattern="^/", max_length=256, description="Answers 200 while the process is worth keeping.")
+        str, Meta(pattern="^/", max_length=256, description="200 while the process is worth keeping.")
     ] = "/v2/health/live"
 
 
-class RuntimeMetrics(Struct, frozen=True, rename="camel"):
+class RuntimeMetrics(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Where Prometheus reads."""
 
     port: Annotated[int, Meta(ge=1, le=65535)] = 8080
     path: Annotated[str, Meta(pattern="^/", max_length=256)] = "/metrics"
 
 
-class ModelRuntimeSpec(Struct, frozen=True, rename="camel"):
+class ModelRuntimeSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A server image and how to run it. Arguments may use $(MODEL_PATH), $(MODEL_NAME), $(PORT) and $(GPU_COUNT)."""
 
     image: Annotated[str, Meta(min_length=1, max_length=512, description="Image of the server.")]
@@ -67,7 +67,7 @@ class ModelRuntimeSpec(Struct, frozen=True, rename="camel"):
     gpu_required: Annotated[bool, Meta(description="Whether it cannot run without a GPU.")] = False
 
 
-class ModelRuntime(Struct, frozen=True, rename="camel"):
+class ModelRuntime(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A server image and how to run it."""
 
     metadata: ObjectMeta

@@ -50,7 +50,7 @@ def parse_quantity(value: int | str) -> Decimal:
     number, suffix = match.groups()
     try:
         if suffix in _BINARY:
-            return Decimal(number) * 1024 ** _BINARY[suffix]
+            return Decimal(number) * Decimal(1024 ** _BINARY[suffix])
         return Decimal(number).scaleb(_SUFFIXES[suffix])
     except (KeyError, InvalidOperation) as error:
         raise ValueError(f"{value!r} is not a Kubernetes quantity such as 500m, 2 or 4Gi") from error

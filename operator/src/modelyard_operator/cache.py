@@ -1,0 +1,102 @@
+"""What the cluster holds, as far as it was seen: one store for each kind, indexed by model."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .api.names import LABEL_MODEL
+from .api.objects import ObjectMeta
+
+Key = tuple[str, str]  # namespace, name
+Listener = Callable[[Any], None]
+
+
+class Store:
+    """Objects of one kind by namespace and name, and by the model that they belong to.
+
+    A store never goes back in time: an object older than the one at hand is ignored, so a watch that lags behind our
+    own write cannot undo what the write returned.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        self._objects: dict[Key, Any] = {}
+        self._by_model: dict[Key, set[Key]] = {}
+        self._listener = listener
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def __iter__(self) -> Any:
+        return iter(list(self._objects.values()))
+
+    def get(self, namespace: str, name: str) -> Any | None:
+        """The object, if it was seen."""
+        return self._objects.get((namespace, name))
+
+    def of_model(self, namespace: str, model: str) -> list[Any]:
+        """Objects that carry the label of this model."""
+        return [self._objects[key] for key in sorted(self._by_model.get((namespace, model), ()))]
+
+    def put(self, found: Any, *, announce: bool = True) -> None:
+        """Take an object that was seen; tell the listener unless it is old news or our own doing."""
+        key, before = _key(found.metadata), self._objects.get(_key(found.metadata))
+        if before is not None and not newer(found.metadata, before.metadata):
+            return
+        self._forget(key)
+        self._objects[key] = found
+        model = found.metadata.labels.get(LABEL_MODEL)
+        if model:
+            self._by_model.setdefault((found.metadata.namespace, model), set()).add(key)
+        if announce:
+            self._listener(found)
+
+    def remove(self, gone: Any) -> None:
+        """Drop an object that was deleted, unless another of that name is here by now."""
+        key, before = _key(gone.metadata), self._objects.get(_key(gone.metadata))
+        if before is None or (gone.metadata.uid and before.metadata.uid != gone.metadata.uid):
+            return
+        self._forget(key)
+        self._listener(gone)
+
+    def replace(self, namespace: str, objects: Iterable[Any], version: str) -> None:
+        """Take a whole list: what is not in it was deleted while nobody watched, unless it is younger than the list."""
+        seen: set[Key] = set()
+        for found in objects:
+            seen.add(_key(found.metadata))
+            self.put(found)
+        for key in [key for key in self._objects if key not in seen and namespace in ("", key[0])]:
+            gone = self._objects[key]
+            if not _after(gone.metadata.resource_version, version):
+                self._forget(key)
+                self._listener(gone)
+
+    def _forget(self, key: Key) -> None:
+        before = self._objects.pop(key, None)
+        if before is None:
+            return
+        model = before.metadata.labels.get(LABEL_MODEL)
+        if model:
+            group = (before.metadata.namespace, model)
+            members = self._by_model.get(group, set())
+            members.discard(key)
+            if not members:
+                self._by_model.pop(group, None)
+
+
+def newer(one: ObjectMeta, other: ObjectMeta) -> bool:
+    """Whether `one` is a later state than `other`. Resource versions of one object compare as integers.
+
+    Source: KEP-5504, comparable resource versions.
+    """
+    if one.uid != other.uid:
+        return True
+    return _after(one.resource_version, other.resource_version)
+
+
+def _after(one: str, other: str) -> bool:
+    if one.isdigit() and other.isdigit():
+        return int(one) > int(other)
+    return one != other
+
+
+def _key(metadata: ObjectMeta) -> Key:
+    return metadata.namespace, metadata.name

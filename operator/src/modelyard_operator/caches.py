@@ -1,0 +1,111 @@
+"""All stores of the operator, and which models an event concerns."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from .api.model_deployment import ModelDeployment
+from .api.names import LABEL_MODEL
+from .cache import Key, Store, newer
+from .decide import Observed
+from .kube import resources
+from .kube.resources import Resource
+from .revision import Catalog
+
+# The key of a whole namespace: its NetworkPolicy belongs to no single model.
+NAMESPACE = ""
+
+
+class Caches:
+    """One store for each kind; every change puts the keys it concerns in the queue."""
+
+    def __init__(self, enqueue: Callable[[Key], None]) -> None:
+        self._enqueue = enqueue
+        self._models: dict[Key, ModelDeployment] = {}
+        self._in_namespace: Counter[str] = Counter()
+        self._catalog: Catalog | None = None
+        self._stores = {
+            resources.MODEL_RUNTIMES: Store(self._catalog_changed),
+            resources.ACCELERATOR_PROFILES: Store(self._catalog_changed),
+            resources.NODES: Store(self._node_changed),
+            resources.POLICIES: Store(lambda found: enqueue((found.metadata.namespace, NAMESPACE))),
+            **{kind: Store(self._child_changed) for kind in (resources.PODS, *_CHILDREN)},
+        }
+
+    def __getitem__(self, resource: Resource) -> Store:
+        return self._stores[resource]
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self._stores)
+
+    def observed(self, model: ModelDeployment) -> Observed:
+        """What is known of one model: objects that it controls, and its pods."""
+        namespace, name, uid = model.metadata.namespace, model.metadata.name, model.metadata.uid
+
+        def owned(resource: Resource) -> list[object]:
+            return [one for one in self[resource].of_model(namespace, name) if one.metadata.controlled_by(uid)]
+
+        return Observed(
+            deployments=owned(resources.DEPLOYMENTS),  # type: ignore[arg-type]
+            pods=self[resources.PODS].of_model(namespace, name),
+            history=owned(resources.HISTORY),  # type: ignore[arg-type]
+            services=owned(resources.SERVICES),  # type: ignore[arg-type]
+            budgets=owned(resources.BUDGETS),  # type: ignore[arg-type]
+        )
+
+    def catalog(self) -> Catalog:
+        """What the platform team offers, and the nodes; made again only after one of them changed."""
+        if self._catalog is None:
+            self._catalog = Catalog(
+                runtimes={one.metadata.name: one for one in self[resources.MODEL_RUNTIMES]},
+                profiles={one.metadata.name: one for one in self[resources.ACCELERATOR_PROFILES]},
+                nodes=list(self[resources.NODES]),
+            )
+        return self._catalog
+
+    def model(self, key: Key) -> ModelDeployment | None:
+        """The ModelDeployment of a key, unless it is gone or going."""
+        return self._models.get(key)
+
+    def model_keys(self) -> list[Key]:
+        """Keys of all models."""
+        return list(self._models)
+
+    def put_model(self, model: ModelDeployment) -> bool:
+        """Take a model that was seen; False when it is old news. One that is being deleted counts as gone."""
+        key, before = (model.metadata.namespace, model.metadata.name), None
+        before = self._models.get(key)
+        if before is not None and not newer(model.metadata, before.metadata):
+            return False
+        if model.metadata.deletion_timestamp is not None:
+            self.remove_model(key)
+            return True
+        self._models[key] = model
+        self._in_namespace[key[0]] += before is None
+        return True
+
+    def remove_model(self, key: Key) -> None:
+        """Forget a model."""
+        if self._models.pop(key, None) is not None:
+            self._in_namespace[key[0]] -= 1
+
+    def has_models(self, namespace: str) -> bool:
+        """Whether a namespace has any ModelDeployment."""
+        return self._in_namespace[namespace] > 0
+
+    def _child_changed(self, found: object) -> None:
+        metadata = found.metadata  # type: ignore[attr-defined]
+        if model := metadata.labels.get(LABEL_MODEL):
+            self._enqueue((metadata.namespace, model))
+
+    def _node_changed(self, _: object) -> None:
+        self._catalog = None
+
+    def _catalog_changed(self, _: object) -> None:
+        self._catalog = None
+        for key, model in self._models.items():
+            # A model that is Ready keeps the revision that it has; only one that is not may be helped by the change.
+            if model.status.revision != model.status.ready_revision or not model.status.ready_revision:
+                self._enqueue(key)
+
+
+_CHILDREN = (resources.DEPLOYMENTS, resources.SERVICES, resources.HISTORY, resources.BUDGETS)

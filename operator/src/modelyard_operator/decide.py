@@ -1,0 +1,208 @@
+"""One observed model -> what to apply, scale, delete and report. Pure: the heart of the operator."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from . import conditions, diagnosis, drift, gpu, rollout
+from .api.model_deployment import ModelDeployment, RevisionStatus
+from .api.names import ANNOTATION_SPEC_HASH, LABEL_INTENT, LABEL_REVISION, model_labels
+from .api.objects import Child, Pod
+from .render import Manifest
+from .render.controller_revision import controller_revision
+from .render.deployment import deployment
+from .render.disruption_budget import disruption_budget
+from .render.service import service, url
+from .revision import Catalog, Defaults, Resolved, Unresolved, intent, resolve
+
+HISTORY_LIMIT = 10
+
+
+class Observed(Struct, frozen=True):
+    """What the caches hold of one model: objects that it controls, and its pods."""
+
+    deployments: Sequence[Child] = ()
+    pods: Sequence[Pod] = ()
+    history: Sequence[Child] = ()
+    services: Sequence[Child] = ()
+    budgets: Sequence[Child] = ()
+
+
+class Scale(Struct, frozen=True):
+    """Replicas to ask of an old revision's Deployment."""
+
+    name: str
+    uid: str
+    replicas: int
+
+
+class Removal(Struct, frozen=True):
+    """An object to delete, if it still is the one that was seen."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+class Decision(Struct, frozen=True):
+    """What to do, in this order, and what is then true."""
+
+    apply: list[Manifest]
+    scale: list[Scale]
+    delete: list[Removal]
+    facts: conditions.Facts
+
+
+def decide(parent: ModelDeployment, observed: Observed, catalog: Catalog, defaults: Defaults) -> Decision:
+    """The next actions for one model."""
+    revision = asked_revision(parent, observed.history, catalog, defaults)
+    if isinstance(revision, Unresolved):
+        # Nothing can be said about pods: what serves goes on serving, unless the user paused the model.
+        paused = [_scaled(one, 0) for one in observed.deployments if parent.spec.replicas == 0]
+        return Decision(
+            [], [one for one in paused if one], [], _facts(parent, observed, revision, catalog, replaced=False)
+        )
+    current = _current(observed)
+    new = current.pop(revision.name, rollout.Current(revision.name))
+    step = rollout.next_step(parent.spec.replicas, new, list(current.values()), surge=revision.gpu is None)
+    facts = _facts(parent, observed, revision, catalog, replaced=not any(step.old.values()))
+    wanted = [service(parent), deployment(parent, revision, step.new)]
+    if budget := disruption_budget(parent):
+        wanted.append(budget)
+    if _is_ready(parent, facts):
+        wanted.append(controller_revision(parent, revision, _number(revision, observed.history)))
+    old = {one.metadata.labels.get(LABEL_REVISION, ""): one for one in observed.deployments}
+    scaled = [_scaled(old[name], replicas) for name, replicas in step.old.items() if replicas > 0 and name in old]
+    return Decision(
+        apply=[manifest for manifest in wanted if differs(manifest, _live(manifest, observed))],
+        scale=[one for one in scaled if one is not None],
+        delete=_removals(parent, observed, revision, step),
+        facts=facts,
+    )
+
+
+def asked_revision(
+    parent: ModelDeployment, history: Sequence[Child], catalog: Catalog, defaults: Defaults
+) -> Resolved | Unresolved:
+    """The revision that spec asks for: the one that was Ready with the same intent, else resolved anew."""
+    wanted = intent(parent)
+    proven = [one for one in history if one.metadata.labels.get(LABEL_INTENT) == wanted and one.data]
+    for record in sorted(proven, key=lambda one: -one.revision):
+        try:
+            return msgspec.convert(record.data, Resolved)
+        except msgspec.ValidationError:
+            # Written by a version whose fields are gone: resolve anew, as for any revision that never was.
+            continue
+    return resolve(parent, catalog, defaults)
+
+
+def differs(manifest: Manifest, live: Child | None) -> bool:
+    """Whether the object has to be sent: it is missing, asked for differently, or was changed by hand."""
+    if live is None:
+        return True
+    metadata = manifest["metadata"]
+    if live.metadata.annotations.get(ANNOTATION_SPEC_HASH) != metadata["annotations"][ANNOTATION_SPEC_HASH]:
+        return True
+    return not (
+        drift.is_subset(manifest.get("spec", {}), live.spec or {})
+        and drift.is_subset(metadata["labels"], live.metadata.labels)
+    )
+
+
+def _live(manifest: Manifest, observed: Observed) -> Child | None:
+    kinds: Mapping[str, Sequence[Child]] = {
+        "Deployment": observed.deployments,
+        "Service": observed.services,
+        "PodDisruptionBudget": observed.budgets,
+        "ControllerRevision": observed.history,
+    }
+    name = manifest["metadata"]["name"]
+    return next((one for one in kinds[manifest["kind"]] if one.metadata.name == name), None)
+
+
+def _current(observed: Observed) -> dict[str, rollout.Current]:
+    """Replica counts of each revision, from Deployments and from pods that outlive theirs."""
+    found: dict[str, rollout.Current] = {}
+    for one in observed.deployments:
+        name = one.metadata.labels.get(LABEL_REVISION, "")
+        replicas = (one.spec or {}).get("replicas", 1)
+        leaving = one.metadata.deletion_timestamp is not None
+        found[name] = rollout.Current(name, 0 if leaving else replicas)
+    for pod in observed.pods:
+        name = pod.metadata.labels.get(LABEL_REVISION, "")
+        before = found.get(name, rollout.Current(name))
+        scheduled = pod.condition("PodScheduled")
+        waiting = scheduled is None or scheduled.status != "True"
+        found[name] = before._replace(
+            pods=before.pods + 1,
+            ready=before.ready + diagnosis.is_ready(pod),
+            waiting=before.waiting + waiting,
+        )
+    return found
+
+
+def _facts(
+    parent: ModelDeployment, observed: Observed, revision: Resolved | Unresolved, catalog: Catalog, *, replaced: bool
+) -> conditions.Facts:
+    name = revision.name if isinstance(revision, Resolved) else ""
+    request = revision.gpu if isinstance(revision, Resolved) else None
+    mine = [one for one in observed.pods if one.metadata.labels.get(LABEL_REVISION) == name]
+    live = diagnosis.live_pods(mine)
+    own = [one for one in observed.deployments if one.metadata.labels.get(LABEL_REVISION) == name]
+    findings = [diagnosis.examine(pod, request.resource_name if request else "") for pod in live]
+    refused = [finding for one in own if (finding := diagnosis.examine_deployment(one))]
+    ready = sum(finding.stage is diagnosis.Stage.READY for finding in findings)
+    complete = ready >= parent.spec.replicas > 0
+    current = _current(observed)
+    return conditions.Facts(
+        revision=revision,
+        pods=len(diagnosis.live_pods(observed.pods)),
+        ready=ready,
+        stage=_stage(findings, parent.spec.replicas),
+        finding=None if complete else diagnosis.worst([*findings, *refused]),
+        deadline_exceeded=any(diagnosis.deadline_exceeded(one) for one in own),
+        replaced=replaced,
+        revisions=[RevisionStatus(name=one.name, replicas=one.replicas, ready=one.ready) for one in current.values()],
+        package=diagnosis.package(mine),
+        selector=",".join(f"{key}={value}" for key, value in model_labels(parent.metadata.name).items()),
+        url=url(parent),
+        shortage=gpu.shortage(request, catalog.nodes) if request else "",
+    )
+
+
+def _stage(findings: Sequence[diagnosis.Finding], desired: int) -> diagnosis.Stage:
+    if len(findings) < desired:
+        return diagnosis.Stage.PENDING
+    return min((finding.stage for finding in findings), default=diagnosis.Stage.PENDING)
+
+
+def _is_ready(parent: ModelDeployment, facts: conditions.Facts) -> bool:
+    return facts.ready >= parent.spec.replicas > 0 and facts.replaced
+
+
+def _number(revision: Resolved, history: Sequence[Child]) -> int:
+    """Number of the record: the newest is the revision that serves now, also after going back to an older one."""
+    newest = max((one.revision for one in history), default=0)
+    own = next((one.revision for one in history if one.metadata.labels.get(LABEL_REVISION) == revision.name), 0)
+    return own if own == newest and own > 0 else newest + 1
+
+
+def _scaled(live: Child, replicas: int) -> Scale | None:
+    if (live.spec or {}).get("replicas") == replicas:
+        return None
+    return Scale(live.metadata.name, live.metadata.uid, replicas)
+
+
+def _removals(parent: ModelDeployment, observed: Observed, revision: Resolved, step: rollout.Step) -> list[Removal]:
+    gone = [
+        Removal("Deployment", one.metadata.name, one.metadata.uid)
+        for one in observed.deployments
+        if step.old.get(one.metadata.labels.get(LABEL_REVISION, "")) == 0 and one.metadata.deletion_timestamp is None
+    ]
+    if parent.spec.replicas < 2:
+        gone += [Removal("PodDisruptionBudget", one.metadata.name, one.metadata.uid) for one in observed.budgets]
+    others = [one for one in observed.history if one.metadata.labels.get(LABEL_REVISION) != revision.name]
+    ordered = sorted(others, key=lambda one: -one.revision)
+    gone += [Removal("ControllerRevision", one.metadata.name, one.metadata.uid) for one in ordered[HISTORY_LIMIT - 1 :]]
+    return gone

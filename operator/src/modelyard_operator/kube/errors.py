@@ -1,0 +1,78 @@
+"""Errors of the API server, named for what the caller does next."""
+
+from msgspec import DecodeError, Struct, json
+
+# Enough of a server's message to act on, too little to flood a log.
+MESSAGE_LIMIT = 512
+
+
+class ApiError(Exception):
+    """The API server refused or could not be reached; trying again later may help."""
+
+    def __init__(self, status: int, message: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{message} (HTTP {status})" if status else message)
+        self.status = status
+        self.message = message
+        self.retry_after = retry_after
+
+
+class NotFoundError(ApiError):
+    """The object does not exist."""
+
+
+class ConflictError(ApiError):
+    """The object is not the one that was seen: look again."""
+
+
+class GoneError(ApiError):
+    """The resource version is too old to watch from: list again."""
+
+
+class ForbiddenError(ApiError):
+    """RBAC, quota or admission refuses: say so, and try again rarely."""
+
+
+class InvalidError(ApiError):
+    """The object is not valid: trying the same again is useless."""
+
+
+class UnauthorizedError(ApiError):
+    """The credentials are not accepted any more: read them again."""
+
+
+class ThrottledError(ApiError):
+    """The server asks to wait `retry_after` seconds."""
+
+
+class FencedError(Exception):
+    """This process is not the leader any more, so it must not write."""
+
+
+class NotOwnedError(Exception):
+    """An object of that name exists and belongs to somebody else."""
+
+
+_BY_STATUS: dict[int, type[ApiError]] = {
+    400: InvalidError,
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    410: GoneError,
+    422: InvalidError,
+    429: ThrottledError,
+}
+
+
+class _Status(Struct):
+    message: str = ""
+
+
+def from_response(status: int, body: bytes, retry_after: str | None) -> ApiError:
+    """The error of a response; `body` is a Status object or anything that a proxy may send."""
+    try:
+        message = json.decode(body, type=_Status).message
+    except DecodeError:
+        message = body.decode(errors="replace")
+    wait = float(retry_after) if retry_after and retry_after.isdigit() else None
+    return _BY_STATUS.get(status, ApiError)(status, message[:MESSAGE_LIMIT] or f"HTTP {status}", wait)

@@ -1,0 +1,46 @@
+"""The kinds that the operator reads and writes, and where the API server keeps them. Pure."""
+
+from msgspec import Struct
+
+from modelyard_operator.api.accelerator_profile import AcceleratorProfile
+from modelyard_operator.api.model_deployment import ModelDeployment
+from modelyard_operator.api.model_runtime import ModelRuntime
+from modelyard_operator.api.names import API_VERSION, MANAGED_SELECTOR
+from modelyard_operator.api.objects import Child, Node, Pod
+
+
+class Resource(Struct, frozen=True):
+    """One kind: its path, the type it is decoded to, and which of its objects are watched."""
+
+    kind: str
+    api_version: str
+    plural: str
+    type: type[Struct]
+    namespaced: bool = True
+    selector: str = ""
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """Path of a collection, of an object, or of its subresource."""
+        root = "/api" if "/" not in self.api_version else "/apis"
+        parts = [f"{root}/{self.api_version}"]
+        if self.namespaced and namespace:
+            parts.append(f"namespaces/{namespace}")
+        parts += [part for part in (self.plural, name, subresource) if part]
+        return "/".join(parts)
+
+
+MODEL_DEPLOYMENTS = Resource("ModelDeployment", API_VERSION, "modeldeployments", ModelDeployment)
+MODEL_RUNTIMES = Resource("ModelRuntime", API_VERSION, "modelruntimes", ModelRuntime, namespaced=False)
+ACCELERATOR_PROFILES = Resource(
+    "AcceleratorProfile", API_VERSION, "acceleratorprofiles", AcceleratorProfile, namespaced=False
+)
+NODES = Resource("Node", "v1", "nodes", Node, namespaced=False)
+PODS = Resource("Pod", "v1", "pods", Pod, selector=MANAGED_SELECTOR)
+DEPLOYMENTS = Resource("Deployment", "apps/v1", "deployments", Child, selector=MANAGED_SELECTOR)
+SERVICES = Resource("Service", "v1", "services", Child, selector=MANAGED_SELECTOR)
+HISTORY = Resource("ControllerRevision", "apps/v1", "controllerrevisions", Child, selector=MANAGED_SELECTOR)
+BUDGETS = Resource("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets", Child, selector=MANAGED_SELECTOR)
+POLICIES = Resource("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies", Child, selector=MANAGED_SELECTOR)
+
+WRITTEN = {one.kind: one for one in (DEPLOYMENTS, SERVICES, HISTORY, BUDGETS, POLICIES)}
+WATCHED = (MODEL_RUNTIMES, ACCELERATOR_PROFILES, NODES, PODS, *WRITTEN.values())

@@ -1,0 +1,152 @@
+"""Leadership by a Lease: one operator writes, the others stand by with warm caches.
+
+The holder counts itself leader only until `renewed + duration - margin` on its own monotonic clock, and a candidate
+waits a whole duration of its own clock since it last saw the Lease change. So no clock has to agree with another, and a
+process that was stopped for a while notices before its next write.
+Source: k8s.io/client-go/tools/leaderelection.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import Struct
+
+from . import metrics
+from .api.objects import ObjectMeta
+from .kube.client import Client
+from .kube.errors import ApiError, ConflictError, NotFoundError
+
+logger = logging.getLogger(__name__)
+
+# The part of the lease that must be left for a write to begin: a request lasts at most as long as this.
+MARGIN_RATIO = 0.3
+
+
+class LeaseSpec(Struct, rename="camel", omit_defaults=True):
+    """Who leads, since when, for how long."""
+
+    holder_identity: str | None = None
+    lease_duration_seconds: int | None = None
+    acquire_time: str | None = None
+    renew_time: str | None = None
+    lease_transitions: int = 0
+
+
+class Lease(Struct, rename="camel"):
+    """The Lease object."""
+
+    metadata: ObjectMeta
+    spec: LeaseSpec
+
+
+class Leadership:
+    """Acquires and renews one Lease."""
+
+    def __init__(
+        self, client: Client, namespace: str, name: str, identity: str, duration: float, clock: Callable[[], float]
+    ) -> None:
+        self._client = client
+        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self._namespace, self._name = namespace, name
+        self._identity = identity
+        self._duration = duration
+        self._clock = clock
+        self._valid_until = float("-inf")
+        self._seen_version = ""
+        self._seen_at = clock()
+        self.acquired = asyncio.Event()
+
+    def held(self) -> bool:
+        """Whether this process may write now."""
+        return self._clock() < self._valid_until
+
+    async def run(self) -> None:
+        """Hold the lease for as long as possible; return when it was lost after it was held."""
+        interval = self._duration / 5
+        while True:
+            await self._attempt()
+            metrics.LEADER.set(self.held())
+            if self.held():
+                if not self.acquired.is_set():
+                    logger.info("leading as %s", self._identity)
+                self.acquired.set()
+            elif self.acquired.is_set():
+                logger.error("lost the lease %s/%s", self._namespace, self._name)
+                return
+            await asyncio.sleep(interval)
+
+    async def release(self) -> None:
+        """Let a standby take over at once, rather than after a whole duration."""
+        if not self.held():
+            return
+        self._valid_until = float("-inf")
+        metrics.LEADER.set(0)
+        try:
+            lease = await self._read()
+            if lease is not None and lease.spec.holder_identity == self._identity:
+                await self._write(lease, holder="")
+        except ApiError as error:
+            logger.warning("could not release the lease: %s", error)
+
+    async def _attempt(self) -> None:
+        started = self._clock()
+        try:
+            lease = await self._read()
+            if lease is None:
+                await self._create()
+            elif not self._may_take(lease):
+                return
+            else:
+                await self._write(lease, holder=self._identity)
+        except ConflictError:
+            return
+        except ApiError as error:
+            logger.warning("lease %s/%s: %s", self._namespace, self._name, error)
+            return
+        self._valid_until = started + self._duration * (1 - MARGIN_RATIO)
+
+    def _may_take(self, lease: Lease) -> bool:
+        if lease.metadata.resource_version != self._seen_version:
+            self._seen_version, self._seen_at = lease.metadata.resource_version, self._clock()
+        holder = lease.spec.holder_identity
+        return not holder or holder == self._identity or self._clock() - self._seen_at > self._duration
+
+    async def _read(self) -> Lease | None:
+        try:
+            return msgspec.json.decode(await self._client.get_lease(self._path, self._name), type=Lease)
+        except NotFoundError:
+            return None
+
+    async def _create(self) -> None:
+        spec = self._spec(self._identity, transitions=0, acquired=_now())
+        await self._client.create_lease(self._path, self._body(spec, version=""))
+
+    async def _write(self, lease: Lease, holder: str) -> None:
+        new = lease.spec.holder_identity != holder
+        acquired = _now() if new else lease.spec.acquire_time or _now()
+        spec = self._spec(holder, lease.spec.lease_transitions + (1 if new and holder else 0), acquired)
+        body = self._body(spec, lease.metadata.resource_version)
+        await self._client.put_lease(self._path, self._name, body)
+
+    def _spec(self, holder: str, transitions: int, acquired: str) -> LeaseSpec:
+        return LeaseSpec(
+            holder_identity=holder,
+            lease_duration_seconds=max(1, int(self._duration)),
+            acquire_time=acquired,
+            renew_time=_now(),
+            lease_transitions=transitions,
+        )
+
+    def _body(self, spec: LeaseSpec, version: str) -> bytes:
+        metadata = {"name": self._name, "namespace": self._namespace}
+        if version:
+            metadata["resourceVersion"] = version
+        document = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+        return msgspec.json.encode(document)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,205 @@
+"""The process: wires the rooms, keeps the workers busy, and ends without a loose end."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import signal
+import socket
+import time
+from collections.abc import Iterable, Mapping
+
+import kopf
+
+from . import __version__, handlers, http, metrics
+from .caches import Caches
+from .kube import credentials, resources
+from .kube.client import SILENCE_SECONDS, Client
+from .kube.errors import ApiError, FencedError
+from .kube.informer import Informer
+from .kube.throttle import Throttle
+from .lease import Leadership
+from .reconcile import Reconciler
+from .revision import Defaults
+from .settings import Settings
+from .workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+# A key that waited so long means that no worker makes progress.
+STUCK_SECONDS = 120.0
+# How often the cache of models is compared with a list: kopf does not notice deletions that a broken watch missed.
+SWEEP_SECONDS = 600.0
+
+
+class Process:
+    """One operator process."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        clock = time.monotonic
+        self._settings = settings
+        self._credentials = credentials.load(environment)
+        self._queue = WorkQueue(clock, random.random)
+        self._caches = Caches(self._queue.add)
+        throttle = Throttle(settings.api_qps, settings.api_burst, clock)
+        self._client = Client(self._credentials, throttle, self._leads)
+        identity = settings.pod_name or f"{socket.gethostname()}-{random.randrange(10**6):06d}"  # noqa: S311
+        self._lease = Leadership(
+            self._client, settings.lease_namespace, settings.lease_name, identity, settings.lease_duration, clock
+        )
+        self._reconciler = Reconciler(self._client, self._caches, _defaults(settings))
+        self._informers = [
+            Informer(self._client, resource, namespace, self._caches[resource], clock)
+            for resource in resources.WATCHED
+            for namespace in (settings.namespaces if resource.namespaced and settings.namespaces else [""])
+        ]
+        self._stop = asyncio.Event()
+        self._models_synced = asyncio.Event()
+
+    def _leads(self) -> bool:
+        return self._lease.held()
+
+    async def run(self) -> int:
+        """Run until a signal or a lost lease; the exit code."""
+        loop = asyncio.get_running_loop()
+        server = await http.start(self._settings.http_port, self._problems, self._unready, self._collect)
+        background = [loop.create_task(informer.run()) for informer in self._informers]
+        background.append(loop.create_task(self._sweep()))
+        lease = loop.create_task(self._lease.run())
+        workers = [loop.create_task(self._work()) for _ in range(self._settings.workers)]
+        watcher = loop.create_task(self._watch_models())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        logger.info("modelyard-operator %s started, watching %s", __version__, self._settings.namespaces or "all")
+        stopping = loop.create_task(self._stop.wait())
+        essential = [lease, watcher, stopping, *background, *workers]
+        done, _ = await asyncio.wait(essential, return_when=asyncio.FIRST_COMPLETED)
+        # kopf takes the signals over while it runs, and then returns without an error.
+        ended = stopping in done or (watcher in done and watcher.exception() is None)
+        code = 0 if ended else _explain(done)
+        await self._end(lease, watcher, [*background, *workers, stopping])
+        await server.cleanup()
+        await self._client.close()
+        return code
+
+    async def _end(
+        self, lease: asyncio.Task[None], watcher: asyncio.Task[None], others: Iterable[asyncio.Task[object]]
+    ) -> None:
+        """Take nothing new, let running reconciles finish, give the lease back, then stop everything."""
+        watcher.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.drain_timeout if self._lease.held() else 0):
+                await self._queue.idle()
+        lease.cancel()
+        await self._lease.release()
+        rest = [watcher, lease, *others]
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+
+    async def _watch_models(self) -> None:
+        """kopf watches ModelDeployments; our own list first tells when all of them are known."""
+        await self._list_models()
+        self._models_synced.set()
+        namespaces = self._settings.namespaces
+        await kopf.operator(
+            registry=handlers.registry(self._caches, self._credentials, self._queue.add, lambda: None),
+            settings=handlers.operator_settings(),
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            standalone=True,
+        )
+
+    async def _list_models(self) -> None:
+        """Compare the models at hand with a list, and queue whatever is new, changed or gone."""
+        for namespace in self._settings.namespaces or [""]:
+            known = {key for key in self._caches.model_keys() if namespace in ("", key[0])}
+            while True:
+                try:
+                    listed, _ = await self._client.list(resources.MODEL_DEPLOYMENTS, namespace)
+                    break
+                except ApiError as error:
+                    logger.warning("cannot list ModelDeployments: %s; trying again", error)
+                    await asyncio.sleep(2)
+            for model in listed:
+                key = (model.metadata.namespace, model.metadata.name)
+                known.discard(key)
+                if self._caches.put_model(model):
+                    self._queue.add(key)
+            for key in known:
+                self._caches.remove_model(key)
+                self._queue.add(key)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS * (0.8 + 0.4 * random.random()))  # noqa: S311 - jitter, not a secret
+            await self._list_models()
+
+    async def _work(self) -> None:
+        """Reconcile one key after another, once everything is known and this process leads."""
+        for informer in self._informers:
+            await informer.synced.wait()
+        await self._models_synced.wait()
+        await self._lease.acquired.wait()
+        while True:
+            key = await self._queue.take()
+            started = time.monotonic()
+            try:
+                await self._reconciler.reconcile(key)
+                self._queue.succeeded(key)
+                metrics.RECONCILES.labels("ok").inc()
+            except FencedError:
+                self._queue.retry(key)
+            except ApiError as error:
+                metrics.RECONCILES.labels("retry").inc()
+                delay = self._queue.retry(key, error.retry_after or 0)
+                logger.warning("%s/%s: %s; again in %.1f s", *key, error, delay)
+            except Exception:
+                # A defect of ours must cost one model a retry, never the whole operator.
+                metrics.RECONCILES.labels("error").inc()
+                logger.exception("%s/%s: reconcile failed", *key)
+                self._queue.retry(key, 5)
+            finally:
+                metrics.RECONCILE_SECONDS.observe(time.monotonic() - started)
+                self._queue.done(key)
+
+    def _problems(self) -> list[str]:
+        """Why this process should be restarted."""
+        now = time.monotonic()
+        silent = [
+            f"watch of {one.name} is silent for {now - one.last_event:.0f} s"
+            for one in self._informers
+            if now - one.last_event > SILENCE_SECONDS * 2
+        ]
+        if self._lease.held() and self._queue.oldest() > STUCK_SECONDS:
+            silent.append(f"a model waits for {self._queue.oldest():.0f} s")
+        return silent
+
+    def _unready(self) -> list[str]:
+        """Why this process cannot take over."""
+        unready = [f"{one.name} not listed yet" for one in self._informers if not one.synced.is_set()]
+        if not self._models_synced.is_set():
+            unready.append("modeldeployments not listed yet")
+        return unready
+
+    def _collect(self) -> None:
+        metrics.QUEUE_DEPTH.set(len(self._queue))
+        metrics.QUEUE_OLDEST.set(self._queue.oldest())
+        metrics.LEADER.set(self._lease.held())
+
+
+def _defaults(settings: Settings) -> Defaults:
+    return Defaults(
+        fetch_image=settings.fetch_image,
+        image_pull_policy=settings.image_pull_policy,
+        object_store_endpoint=settings.object_store_endpoint,
+        object_store_region=settings.object_store_region,
+        credentials=settings.default_credentials,
+    )
+
+
+def _explain(done: Iterable[asyncio.Task[object]]) -> int:
+    for task in done:
+        error = None if task.cancelled() else task.exception()
+        logger.error("ending: %s", error or f"{task.get_coro()!r} ended", exc_info=error)
+    return 1

@@ -1,0 +1,202 @@
+"""The closed catalogue of reasons: code, tests and the reference page all read this one table. Pure data."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class ConditionType(StrEnum):
+    """What a condition speaks of."""
+
+    READY = "Ready"
+    PROGRESSING = "Progressing"
+    MODEL_RESOLVED = "ModelResolved"
+    MODEL_VERIFIED = "ModelVerified"
+    SCHEDULED = "Scheduled"
+    LOADED = "Loaded"
+
+
+class Reason(StrEnum):
+    """Why a condition is what it is."""
+
+    READY = "Ready"
+    PAUSED = "Paused"
+    RESOLVED = "Resolved"
+    VERIFIED = "Verified"
+    SCHEDULED = "Scheduled"
+    LOADED = "Loaded"
+    COMPLETE = "Complete"
+
+    STARTING = "Starting"
+    FETCHING = "Fetching"
+    LOADING = "Loading"
+    ROLLING_OUT = "RollingOut"
+    WAITING = "Waiting"
+    NOT_VERIFIED = "NotVerified"
+
+    INSUFFICIENT_GPU = "InsufficientGPU"
+    UNSCHEDULABLE = "Unschedulable"
+    SCHEDULING_GATED = "SchedulingGated"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    POD_REJECTED = "PodRejected"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    CONTAINER_CONFIG_ERROR = "ContainerConfigError"
+    MODEL_NOT_FOUND = "ModelNotFound"
+    CREDENTIALS_REJECTED = "CredentialsRejected"
+    FETCH_FAILED = "FetchFailed"
+    DIGEST_MISMATCH = "DigestMismatch"
+    UNSAFE_FORMAT = "UnsafeFormat"
+    LOAD_FAILED = "LoadFailed"
+    OUT_OF_MEMORY = "OutOfMemory"
+    CRASH_LOOP = "CrashLoop"
+    PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+    RUNTIME_NOT_FOUND = "RuntimeNotFound"
+    NO_RUNTIME_FOR_FORMAT = "NoRuntimeForFormat"
+    PROFILE_NOT_FOUND = "ProfileNotFound"
+    INVALID_SPEC = "InvalidSpec"
+    NAME_TAKEN = "NameTaken"
+    APPLY_REJECTED = "ApplyRejected"
+
+
+class Entry(NamedTuple):
+    """What a reason says and what a user does next."""
+
+    condition: ConditionType
+    cause: str
+    remedy: str
+
+
+CATALOGUE: dict[Reason, Entry] = {
+    Reason.READY: Entry(
+        ConditionType.READY,
+        "Every replica of the revision that spec asks for answers.",
+        "Nothing: send requests to status.url.",
+    ),
+    Reason.PAUSED: Entry(ConditionType.READY, "spec.replicas is 0.", "Raise spec.replicas to serve again."),
+    Reason.RESOLVED: Entry(
+        ConditionType.MODEL_RESOLVED, "Runtime, GPU request and model address are known.", "Nothing."
+    ),
+    Reason.VERIFIED: Entry(
+        ConditionType.MODEL_VERIFIED,
+        "The package was fetched and every file has the digest of its manifest.",
+        "Nothing.",
+    ),
+    Reason.SCHEDULED: Entry(ConditionType.SCHEDULED, "Every pod has a node.", "Nothing."),
+    Reason.LOADED: Entry(ConditionType.LOADED, "Every replica has loaded the model and warmed up.", "Nothing."),
+    Reason.COMPLETE: Entry(ConditionType.PROGRESSING, "There is nothing left to do.", "Nothing."),
+    Reason.STARTING: Entry(ConditionType.READY, "Pods are being created or started.", "Wait."),
+    Reason.FETCHING: Entry(ConditionType.LOADED, "The model package is being downloaded.", "Wait."),
+    Reason.LOADING: Entry(
+        ConditionType.LOADED, "The server loads the model and warms up.", "Wait, up to server.loadTimeout."
+    ),
+    Reason.ROLLING_OUT: Entry(
+        ConditionType.PROGRESSING, "A new revision is replacing the old one, which goes on serving.", "Wait."
+    ),
+    Reason.WAITING: Entry(
+        ConditionType.PROGRESSING, "Nothing moves until the cause in Ready is mended.", "Do what Ready says."
+    ),
+    Reason.NOT_VERIFIED: Entry(ConditionType.MODEL_VERIFIED, "The package has not been fetched yet.", "Wait."),
+    Reason.INSUFFICIENT_GPU: Entry(
+        ConditionType.SCHEDULED,
+        "No node has enough free GPUs of the kind asked for.",
+        "Free GPUs, add a node, ask for fewer (spec.gpu, spec.replicas), or wait.",
+    ),
+    Reason.UNSCHEDULABLE: Entry(
+        ConditionType.SCHEDULED,
+        "No node fits the pod for another cause than GPUs.",
+        "Read the scheduler's message: CPU, memory, taints, node selector or volumes.",
+    ),
+    Reason.SCHEDULING_GATED: Entry(
+        ConditionType.SCHEDULED, "A queue such as Kueue has not admitted the pods yet.", "Wait, or look at the queue."
+    ),
+    Reason.QUOTA_EXCEEDED: Entry(
+        ConditionType.SCHEDULED,
+        "A ResourceQuota of the namespace leaves no room for the pods.",
+        "Ask for less, remove other workloads, or have the quota raised.",
+    ),
+    Reason.POD_REJECTED: Entry(
+        ConditionType.SCHEDULED,
+        "Admission refused the pods: Pod Security, a LimitRange or a policy.",
+        "Read the message; spec.podTemplate or spec.resources is the usual place.",
+    ),
+    Reason.IMAGE_PULL_FAILED: Entry(
+        ConditionType.LOADED,
+        "An image cannot be pulled: it does not exist, or the registry refuses.",
+        "Correct the image in the ModelRuntime, or give the pods pull credentials in spec.podTemplate.",
+    ),
+    Reason.CONTAINER_CONFIG_ERROR: Entry(
+        ConditionType.LOADED,
+        "The pod names something that does not exist, such as a ConfigMap or Secret.",
+        "Create it or correct spec.podTemplate.",
+    ),
+    Reason.MODEL_NOT_FOUND: Entry(
+        ConditionType.MODEL_RESOLVED,
+        "Nothing is stored under spec.model.uri.",
+        "Correct spec.model.uri or publish the model.",
+    ),
+    Reason.CREDENTIALS_REJECTED: Entry(
+        ConditionType.MODEL_RESOLVED,
+        "The store refuses the credentials, or there are none.",
+        "Correct the Secret that spec.model.credentials names.",
+    ),
+    Reason.FETCH_FAILED: Entry(
+        ConditionType.MODEL_RESOLVED,
+        "The package could not be fetched or is not a model package.",
+        "Read the message: network, store, disk space or the package itself.",
+    ),
+    Reason.DIGEST_MISMATCH: Entry(
+        ConditionType.MODEL_VERIFIED,
+        "The package is not the one that spec.model.digest pins, or a file was altered.",
+        "Publish the right package, or pin the digest that you trust.",
+    ),
+    Reason.UNSAFE_FORMAT: Entry(
+        ConditionType.MODEL_VERIFIED,
+        "The package holds files that can run code while loading.",
+        "Convert to safetensors or skops; or set spec.model.unsafeFormats to Allow for a source that you trust.",
+    ),
+    Reason.LOAD_FAILED: Entry(
+        ConditionType.LOADED,
+        "The server cannot load the model.",
+        "Read the message: it names the file and the field; then publish a corrected package.",
+    ),
+    Reason.OUT_OF_MEMORY: Entry(
+        ConditionType.LOADED, "A container used more memory than its limit.", "Raise spec.resources.limits.memory."
+    ),
+    Reason.CRASH_LOOP: Entry(
+        ConditionType.LOADED, "A container ends again and again.", "Read its log: kubectl logs, with --previous."
+    ),
+    Reason.PROGRESS_DEADLINE_EXCEEDED: Entry(
+        ConditionType.PROGRESSING,
+        "The revision made no progress for longer than rollout.progressDeadline.",
+        "Look at the other conditions and the pods; go back by applying the last good spec.",
+    ),
+    Reason.RUNTIME_NOT_FOUND: Entry(
+        ConditionType.MODEL_RESOLVED,
+        "No ModelRuntime has the name in spec.runtime.",
+        "Correct the name: kubectl get mrt.",
+    ),
+    Reason.NO_RUNTIME_FOR_FORMAT: Entry(
+        ConditionType.MODEL_RESOLVED,
+        "No ModelRuntime lists the format of the model.",
+        "Correct spec.model.format, or have a ModelRuntime added: kubectl get mrt.",
+    ),
+    Reason.PROFILE_NOT_FOUND: Entry(
+        ConditionType.MODEL_RESOLVED,
+        "No AcceleratorProfile has the name in spec.gpu.profile.",
+        "Correct the name: kubectl get accel.",
+    ),
+    Reason.INVALID_SPEC: Entry(
+        ConditionType.MODEL_RESOLVED,
+        "The spec contradicts itself or the runtime.",
+        "Read the message; it names the field.",
+    ),
+    Reason.NAME_TAKEN: Entry(
+        ConditionType.PROGRESSING,
+        "An object of that name exists and belongs to somebody else.",
+        "Rename the ModelDeployment or remove the other object.",
+    ),
+    Reason.APPLY_REJECTED: Entry(
+        ConditionType.PROGRESSING,
+        "The API server refuses an object that the model needs.",
+        "Read the server's own message; spec.podTemplate is the usual place.",
+    ),
+}

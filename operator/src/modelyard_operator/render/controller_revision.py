@@ -1,0 +1,25 @@
+"""The ControllerRevision: a revision that was Ready once, kept so that it can be run again exactly as it was."""
+
+import msgspec
+
+from modelyard_operator.api.model_deployment import ModelDeployment
+from modelyard_operator.api.names import LABEL_INTENT, LABEL_REVISION
+from modelyard_operator.revision import Resolved
+
+from . import Manifest
+from .deployment import deployment_name
+from .metadata import child_metadata, stamp
+
+
+def controller_revision(parent: ModelDeployment, resolved: Resolved, number: int) -> Manifest:
+    """The record of a revision; `number` counts up, as in `kubectl rollout history`."""
+    labels = {LABEL_REVISION: resolved.name, LABEL_INTENT: resolved.intent}
+    return stamp(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "ControllerRevision",
+            "metadata": child_metadata(parent, deployment_name(parent.metadata.name, resolved.name), labels),
+            "revision": number,
+            "data": msgspec.to_builtins(resolved),
+        }
+    )

@@ -1,0 +1,39 @@
+"""Metadata that every child carries: labels, owner and the hash of what was applied."""
+
+import msgspec
+
+from modelyard_operator.api.model_deployment import ModelDeployment
+from modelyard_operator.api.names import ANNOTATION_SPEC_HASH, API_VERSION, model_labels
+from modelyard_operator.revision import digest
+
+from . import Manifest
+
+
+def owner_reference(parent: ModelDeployment) -> Manifest:
+    """The ModelDeployment controls its children, so deleting it deletes them."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "ModelDeployment",
+        "name": parent.metadata.name,
+        "uid": parent.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def child_metadata(parent: ModelDeployment, name: str, labels: dict[str, str] | None = None) -> Manifest:
+    """Name, namespace, labels and owner of a child."""
+    return {
+        "name": name,
+        "namespace": parent.metadata.namespace,
+        "labels": model_labels(parent.metadata.name) | (labels or {}),
+        "annotations": {},
+        "ownerReferences": [owner_reference(parent)],
+    }
+
+
+def stamp(manifest: Manifest) -> Manifest:
+    """Write the hash of the object into it: a restarted operator then knows that nothing has to be sent again."""
+    value = digest(msgspec.json.encode(manifest, order="deterministic"))
+    manifest["metadata"]["annotations"] = manifest["metadata"].get("annotations", {}) | {ANNOTATION_SPEC_HASH: value}
+    return manifest

@@ -1,0 +1,27 @@
+"""The NetworkPolicy of a namespace with models: clients may reach the serving port, and nothing else."""
+
+from modelyard_operator.api.names import LABEL_MANAGED_BY, MANAGED_BY, NETWORK_POLICY
+
+from . import Manifest
+from .metadata import stamp
+
+
+def network_policy(namespace: str) -> Manifest:
+    """One policy for all models of the namespace. It belongs to no single model, so it has no owner."""
+    return stamp(
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {
+                "name": NETWORK_POLICY,
+                "namespace": namespace,
+                "labels": {LABEL_MANAGED_BY: MANAGED_BY},
+                "annotations": {},
+            },
+            "spec": {
+                "podSelector": {"matchLabels": {LABEL_MANAGED_BY: MANAGED_BY}},
+                "policyTypes": ["Ingress"],
+                "ingress": [{"ports": [{"protocol": "TCP", "port": "http"}]}],
+            },
+        }
+    )

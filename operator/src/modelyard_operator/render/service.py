@@ -1,0 +1,28 @@
+"""The Service of a model: one address for all its revisions; readiness decides who answers."""
+
+from modelyard_operator.api.model_deployment import ModelDeployment
+from modelyard_operator.api.names import SERVICE_PORT, model_labels
+
+from . import Manifest
+from .metadata import child_metadata, stamp
+
+
+def service(parent: ModelDeployment) -> Manifest:
+    """A ClusterIP Service on port 80."""
+    return stamp(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": child_metadata(parent, parent.metadata.name),
+            "spec": {
+                "type": "ClusterIP",
+                "selector": model_labels(parent.metadata.name),
+                "ports": [{"name": "http", "port": SERVICE_PORT, "targetPort": "http", "protocol": "TCP"}],
+            },
+        }
+    )
+
+
+def url(parent: ModelDeployment) -> str:
+    """Where clients inside the cluster find the model."""
+    return f"http://{parent.metadata.name}.{parent.metadata.namespace}.svc"

@@ -1,0 +1,118 @@
+"""A queue of keys: each key once, one worker at a time per key, backoff per key, turns between namespaces."""
+
+import asyncio
+import heapq
+from collections import OrderedDict, deque
+from collections.abc import Callable
+
+from .cache import Key
+
+FIRST_DELAY = 0.1
+LAST_DELAY = 60.0
+
+
+class WorkQueue:
+    """Keys that wait for a worker.
+
+    A key that is added while a worker has it waits until that worker is done, so no two workers ever hold the same key,
+    and nothing that happened meanwhile is missed. Namespaces take turns: one with a thousand models delays another by
+    one model at most.
+    """
+
+    def __init__(self, clock: Callable[[], float], jitter: Callable[[], float]) -> None:
+        self._clock = clock
+        self._jitter = jitter
+        self._turns: OrderedDict[str, deque[Key]] = OrderedDict()
+        self._since: dict[Key, float] = {}
+        self._working: set[Key] = set()
+        self._again: set[Key] = set()
+        self._failures: dict[Key, int] = {}
+        self._delayed: list[tuple[float, Key]] = []
+        self._due: dict[Key, float] = {}
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __len__(self) -> int:
+        return len(self._since)
+
+    async def idle(self) -> None:
+        """Wait until no worker has a key."""
+        await self._idle.wait()
+
+    def oldest(self) -> float:
+        """Seconds for which the oldest waiting key has waited."""
+        return self._clock() - min(self._since.values()) if self._since else 0.0
+
+    def add(self, key: Key) -> None:
+        """Ask for a key to be worked on soon."""
+        if key in self._working:
+            self._again.add(key)
+        elif key not in self._since:
+            self._since[key] = self._clock()
+            self._turns.setdefault(key[0], deque()).append(key)
+            self._changed.set()
+
+    def add_after(self, key: Key, seconds: float) -> None:
+        """Ask for a key to be worked on after a while; the earliest of several requests counts."""
+        due = self._clock() + seconds
+        if due < self._due.get(key, float("inf")):
+            self._due[key] = due
+            heapq.heappush(self._delayed, (due, key))
+            self._changed.set()
+
+    def retry(self, key: Key, at_least: float = 0.0) -> float:
+        """Ask again after a failure, later each time; returns the seconds."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay = min(LAST_DELAY, FIRST_DELAY * 2.0 ** min(failures, 16)) * (0.5 + self._jitter() / 2)
+        delay = max(delay, at_least)
+        self.add_after(key, delay)
+        return delay
+
+    def succeeded(self, key: Key) -> None:
+        """Forget the failures of a key."""
+        self._failures.pop(key, None)
+
+    def done(self, key: Key) -> None:
+        """Give a key back."""
+        self._working.discard(key)
+        if not self._working:
+            self._idle.set()
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+
+    async def take(self) -> Key:
+        """The next key, for the caller alone until `done`."""
+        while True:
+            self._promote()
+            if self._turns:
+                return self._next()
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(self._until_due()):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    def _next(self) -> Key:
+        namespace, keys = self._turns.popitem(last=False)
+        key = keys.popleft()
+        if keys:
+            self._turns[namespace] = keys
+        del self._since[key]
+        self._working.add(key)
+        self._idle.clear()
+        return key
+
+    def _promote(self) -> None:
+        now = self._clock()
+        while self._delayed and self._delayed[0][0] <= now:
+            due, key = heapq.heappop(self._delayed)
+            if self._due.get(key) == due:
+                del self._due[key]
+                self.add(key)
+
+    def _until_due(self) -> float | None:
+        return max(0.0, self._delayed[0][0] - self._clock()) if self._delayed else None
