@@ -1,0 +1,112 @@
+"""up: bring every part from whatever state it is in to a running cluster, independent parts at the same time."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from . import gpu, images, network, objects, packages, preflight
+from .daemons import Daemons
+from .errors import LocalError
+from .paths import Paths
+from .progress import Progress
+from .steps import Step, run_steps
+from .tools import Tool, ToolBox, select
+
+WORKERS = 3
+
+
+@contextmanager
+def locked(paths: Paths) -> Iterator[None]:
+    """Keep a second `up` or `down` of the same cluster out."""
+    paths.home.mkdir(parents=True, exist_ok=True)
+    with (paths.home / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LocalError(f"another up or down works on {paths.home}; wait for it") from error
+        yield
+
+
+def up(paths: Paths, progress: Progress) -> None:
+    """Bring the cluster up, or heal it."""
+    tools = ToolBox(paths)
+    preflight.check(paths)
+    progress.line("preflight: this machine is ready")
+    with locked(paths):
+        run_steps(_steps(paths, tools, progress), progress, WORKERS)
+
+
+def tool_step(name: str, chosen: Sequence[Tool], tools: ToolBox, progress: Progress, *, after: str = "") -> Step:
+    """Return a step that builds tools one after the other (Go itself uses both cores)."""
+
+    def build() -> str:
+        missing = tools.missing(chosen)
+        for tool in missing:
+            with progress.task(f"build {tool.name}"):
+                tools.build(tool)
+        return f"built {', '.join(tool.name for tool in missing)}" if missing else ""
+
+    return Step(name, build, (after,) if after else ())
+
+
+def _steps(paths: Paths, tools: ToolBox, progress: Progress) -> list[Step]:
+    daemons = Daemons(paths, tools)
+    builder = images.Builder(paths, tools)
+    api = select("api")
+    node = [tool for tool in select("node") if tool not in api]
+    rest = [tool for tool in select("all") if tool not in (*api, *node)]
+
+    def daemon(name: str, *needs: str) -> Step:
+        return Step(name, lambda: daemons.ensure(name), needs)
+
+    return [
+        Step("packages", lambda: packages.ensure(paths.logs / "packages.log")),
+        tool_step("tools of the API", api, tools, progress),
+        Step("certificates", daemons.pki, ("packages",)),
+        Step("network", lambda: network.ensure(paths.changes), ("packages",)),
+        Step("base image", builder.base, ("packages",)),
+        daemon("etcd", "tools of the API", "certificates"),
+        daemon("kube-apiserver", "etcd", "network"),
+        tool_step("tools of the node", node, tools, progress, after="tools of the API"),
+        Step("cluster objects", lambda: objects.ensure(daemons.client()), ("kube-apiserver",)),
+        daemon("kube-controller-manager", "kube-apiserver", "tools of the node"),
+        daemon("kube-scheduler", "kube-apiserver", "tools of the node"),
+        daemon("registry", "tools of the node"),
+        image_step(images.PAUSE.name, builder, "registry"),
+        Step(
+            "containerd",
+            lambda: daemons.ensure("containerd", builder.reference(images.PAUSE.name)),
+            ("packages", "tools of the node"),
+        ),
+        daemon("kubelet", "containerd", "cluster objects"),
+        daemon("kube-proxy", "cluster objects", "tools of the node"),
+        daemon("coredns", "cluster objects", "tools of the node"),
+        Step("node", daemons.node_ready, ("kubelet", "kube-controller-manager", f"image {images.PAUSE.name}")),
+        Step("GPUs", lambda: gpu.ensure(daemons.client()), ("node",)),
+        tool_step("other tools", rest, tools, progress, after="tools of the node"),
+        Step("links", _linker(paths, tools), ("other tools",)),
+        *(image_step(name, builder, "registry", "base image") for name in images.NAMES if name != images.PAUSE.name),
+    ]
+
+
+def image_step(name: str, builder: images.Builder, *needs: str) -> Step:
+    """Return the step that builds and pushes one image."""
+    return Step(f"image {name}", lambda: builder.build(name), needs)
+
+
+def _linker(paths: Paths, tools: ToolBox) -> Callable[[], str]:
+    def link() -> str:
+        """Put the tools under their plain names into one folder for PATH."""
+        changed = 0
+        paths.links.mkdir(parents=True, exist_ok=True)
+        for tool in select("all"):
+            name, target = paths.links / tool.name, tools.path(tool.name)
+            if not name.is_symlink() or name.readlink() != target:
+                name.unlink(missing_ok=True)
+                name.symlink_to(target)
+                changed += 1
+        return f"{changed} made in {paths.links}" if changed else ""
+
+    return link
