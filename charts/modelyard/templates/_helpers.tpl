@@ -1,0 +1,43 @@
+{{/* Names and labels only: everything else is written in the template that needs it. */}}
+
+{{/* Prefix of every object's name: the release name, with the chart's name added unless the release contains it. */}}
+{{- define "modelyard.fullname" -}}
+{{- if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 43 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 43 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "modelyard.operatorName" -}}
+{{- printf "%s-operator" (include "modelyard.fullname" .) -}}
+{{- end -}}
+
+{{- define "modelyard.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (ternary (include "modelyard.operatorName" .) "default" .Values.serviceAccount.create) -}}
+{{- end -}}
+
+{{/* Reference of an image. Argument: dict "root" $ "image" .Values.images.<one>. */}}
+{{- define "modelyard.image" -}}
+{{- $reference := printf "%s/%s" .root.Values.images.registry .image.repository -}}
+{{- if .image.digest -}}
+{{- printf "%s@%s" $reference .image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $reference (.root.Values.images.tag | default .root.Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "modelyard.selectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{- define "modelyard.labels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: modelyard
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}

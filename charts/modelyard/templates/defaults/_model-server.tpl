@@ -1,0 +1,31 @@
+{{/* Spec of the ModelRuntime that the chart brings. */}}
+{{- define "modelyard.modelServerSpec" -}}
+image: {{ include "modelyard.image" (dict "root" . "image" .Values.images.modelServer) }}
+formats:
+  # package: a Modelyard package, whose model.yaml names the format. Used when spec.model.format is absent.
+  - name: package
+    priority: 1
+  - name: torch
+    priority: 1
+  - name: sklearn
+    priority: 1
+protocols: [OpenInferenceV2, KServeV1]
+port: 8080
+command: [modelyard-server]
+args: [serve, --model, $(MODEL_PATH), --name, $(MODEL_NAME), --port, $(PORT)]
+{{- with .Values.defaultRuntime.env }}
+env:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+probes:
+  startupPath: /v2/health/ready
+  readinessPath: /v2/health/ready
+  livenessPath: /v2/health/live
+metrics:
+  port: 8080
+  path: /metrics
+{{- with .Values.defaultRuntime.resources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}

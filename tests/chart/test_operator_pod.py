@@ -1,0 +1,109 @@
+"""The operator's pod: hardened, probed, spread, and told exactly the settings it knows."""
+
+from chart.rendering import Chart, Object, only
+
+SETTINGS = {
+    "MODELYARD_NAMESPACES",
+    "MODELYARD_FETCH_IMAGE",
+    "MODELYARD_IMAGE_PULL_POLICY",
+    "MODELYARD_OBJECT_STORE_ENDPOINT",
+    "MODELYARD_OBJECT_STORE_REGION",
+    "MODELYARD_DEFAULT_CREDENTIALS",
+    "MODELYARD_WORKERS",
+    "MODELYARD_API_QPS",
+    "MODELYARD_API_BURST",
+    "MODELYARD_LEASE_NAME",
+    "MODELYARD_LEASE_DURATION",
+    "MODELYARD_HTTP_PORT",
+    "MODELYARD_LOG_FORMAT",
+    "MODELYARD_LOG_LEVEL",
+    "MODELYARD_DRAIN_TIMEOUT",
+    "POD_NAME",
+    "POD_NAMESPACE",
+}
+
+
+def environment(objects: list[Object]) -> dict[str, str | None]:
+    """The operator's environment; None for what comes from the pod itself."""
+    container = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    return {entry["name"]: entry.get("value") for entry in container["env"]}
+
+
+def test_the_pod_meets_the_restricted_security_standard(defaults: list[Object]) -> None:
+    spec = only(defaults, "Deployment")["spec"]["template"]["spec"]
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] == 10001
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert all(set(volume) <= {"name", "emptyDir"} for volume in spec["volumes"])
+    for container in spec["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert not any("hostPort" in port for port in container["ports"])
+
+
+def test_the_standby_takes_over_without_a_gap(defaults: list[Object]) -> None:
+    spec = only(defaults, "Deployment")["spec"]
+    assert spec["replicas"] == 2
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert spec["template"]["spec"]["terminationGracePeriodSeconds"] == 30
+    assert "lifecycle" not in spec["template"]["spec"]["containers"][0]
+
+
+def test_selectors_match_the_pod(defaults: list[Object]) -> None:
+    deployment = only(defaults, "Deployment")
+    labels = deployment["spec"]["template"]["metadata"]["labels"].items()
+    selectors = [
+        deployment["spec"]["selector"]["matchLabels"],
+        only(defaults, "Service")["spec"]["selector"],
+        only(defaults, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        only(defaults, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        deployment["spec"]["template"]["spec"]["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"],
+    ]
+    assert all(selector.items() <= labels for selector in selectors)
+    assert only(defaults, "ServiceMonitor")["spec"]["selector"]["matchLabels"].items() <= (
+        only(defaults, "Service")["metadata"]["labels"].items()
+    )
+
+
+def test_probes_ask_the_health_paths_on_the_http_port(defaults: list[Object]) -> None:
+    container = only(defaults, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    paths = {probe: container[probe]["httpGet"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert paths["livenessProbe"] == paths["startupProbe"] == {"path": "/healthz", "port": "http"}
+    assert paths["readinessProbe"] == {"path": "/readyz", "port": "http"}
+
+
+def test_the_environment_is_the_operators_settings(chart: Chart) -> None:
+    assert set(environment(chart.objects({"objectStore.endpoint": "http://store"}))) == SETTINGS
+
+
+def test_values_reach_the_environment_as_text(chart: Chart) -> None:
+    values = {
+        "namespaces": ["team-a", "team-b"],
+        "operator.workers": 32,
+        "operator.apiQps": 1000,
+        "images.tag": "1.2.3",
+    }
+    env = environment(chart.objects(values))
+    assert env["MODELYARD_NAMESPACES"] == "team-a,team-b"
+    assert env["MODELYARD_WORKERS"] == "32"
+    assert env["MODELYARD_API_QPS"] == "1000"
+    assert env["MODELYARD_FETCH_IMAGE"] == "127.0.0.1:5000/modelyard/model-server:1.2.3"
+    assert "MODELYARD_OBJECT_STORE_ENDPOINT" not in env
+
+
+def test_a_digest_wins_over_the_tag(chart: Chart) -> None:
+    digest = "sha256:" + "0" * 64
+    objects = chart.objects({"images.operator.digest": digest, "images.tag": "1.2.3"})
+    image = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == f"127.0.0.1:5000/modelyard/operator@{digest}"
+
+
+def test_the_network_policy_lets_in_metrics_and_out_dns_and_the_api_server(defaults: list[Object]) -> None:
+    spec = only(defaults, "NetworkPolicy")["spec"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    assert spec["ingress"] == [{"ports": [{"port": "http", "protocol": "TCP"}]}]
+    assert sorted(port["port"] for rule in spec["egress"] for port in rule["ports"]) == [53, 53, 443, 6443]

@@ -1,0 +1,116 @@
+"""Permissions equal the table below: nobody gets a verb that is not written here."""
+
+from typing import Any
+
+import pytest
+
+from chart.rendering import NAMESPACE, Chart, Object, only
+
+Permissions = set[tuple[str, str, str]]
+OWNED = "get list watch create patch delete"
+# (API group, resource): verbs. This is the operator's whole right to write.
+OPERATOR = {
+    ("modelyard.dev", "modeldeployments"): "get list watch",
+    ("modelyard.dev", "modeldeployments/status"): "patch",
+    ("apps", "deployments"): OWNED,
+    ("apps", "controllerrevisions"): OWNED,
+    ("", "services"): OWNED,
+    ("policy", "poddisruptionbudgets"): OWNED,
+    ("networking.k8s.io", "networkpolicies"): OWNED,
+    ("", "pods"): "list watch",
+    ("", "events"): "create patch",
+}
+CATALOG = {("modelyard.dev", kind): "get list watch" for kind in ("modelruntimes", "acceleratorprofiles")}
+LEASES = {("coordination.k8s.io", "leases"): "create get update patch"}
+VIEWER = {
+    **CATALOG,
+    ("modelyard.dev", "modeldeployments"): "get list watch",
+    ("modelyard.dev", "modeldeployments/status"): "get",
+    ("modelyard.dev", "modeldeployments/scale"): "get",
+}
+EDITOR = {
+    ("modelyard.dev", "modeldeployments"): "get list watch create update patch delete deletecollection",
+    ("modelyard.dev", "modeldeployments/status"): "get",
+    ("modelyard.dev", "modeldeployments/scale"): "get update patch",
+    ("modelyard.dev", "modeldeployments/inference"): "create",
+}
+NAMESPACES = ["team-a", "team-b"]
+
+
+def expanded(table: dict[tuple[str, str], str]) -> Permissions:
+    """One entry for each group, resource and verb."""
+    return {(group, resource, verb) for (group, resource), verbs in table.items() for verb in verbs.split()}
+
+
+def permissions(role: Object) -> Permissions:
+    """What a role allows."""
+    return {
+        (g, r, v) for rule in role["rules"] for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]
+    }
+
+
+def bound(binding: Object) -> tuple[Any, ...]:
+    """Which role a binding gives to whom."""
+    subject = binding["subjects"][0]
+    return (
+        binding["roleRef"]["kind"],
+        binding["roleRef"]["name"],
+        subject["kind"],
+        subject["name"],
+        subject["namespace"],
+    )
+
+
+@pytest.fixture(scope="module")
+def namespaced(chart: Chart) -> list[Object]:
+    """The chart for two namespaces."""
+    return chart.objects({"namespaces": NAMESPACES})
+
+
+def test_cluster_mode_grants_the_operator_its_table(defaults: list[Object]) -> None:
+    assert permissions(only(defaults, "ClusterRole", "modelyard-operator")) == expanded(OPERATOR)
+    binding = only(defaults, "ClusterRoleBinding", "modelyard-operator")
+    assert bound(binding) == ("ClusterRole", "modelyard-operator", "ServiceAccount", "modelyard-operator", NAMESPACE)
+
+
+def test_namespaced_mode_grants_the_same_in_each_namespace_only(namespaced: list[Object]) -> None:
+    roles = [o for o in namespaced if o["kind"] == "Role" and o["metadata"]["name"] == "modelyard-operator"]
+    assert [o["metadata"]["namespace"] for o in roles] == NAMESPACES
+    assert all(permissions(role) == expanded(OPERATOR) for role in roles)
+    bindings = [o for o in namespaced if o["kind"] == "RoleBinding" and o["metadata"]["name"] == "modelyard-operator"]
+    assert [o["metadata"]["namespace"] for o in bindings] == NAMESPACES
+    assert {bound(b) for b in bindings} == {
+        ("Role", "modelyard-operator", "ServiceAccount", "modelyard-operator", NAMESPACE)
+    }
+
+
+def test_namespaced_mode_has_only_the_catalog_in_the_whole_cluster(namespaced: list[Object]) -> None:
+    bindings = [o for o in namespaced if o["kind"] == "ClusterRoleBinding"]
+    assert [b["roleRef"]["name"] for b in bindings] == ["modelyard-operator-catalog"]
+    assert permissions(only(namespaced, "ClusterRole", "modelyard-operator-catalog")) == expanded(CATALOG)
+
+
+def test_leases_are_limited_to_the_operators_own(defaults: list[Object]) -> None:
+    role = only(defaults, "Role", "modelyard-operator-lease")
+    assert role["metadata"]["namespace"] == NAMESPACE
+    assert permissions(role) == expanded(LEASES)
+    assert [rule.get("resourceNames") for rule in role["rules"]] == [None, ["modelyard-operator"]]
+    assert role["rules"][0]["verbs"] == ["create"]
+
+
+def test_viewers_look_and_editors_run_and_ask(defaults: list[Object]) -> None:
+    assert permissions(only(defaults, "ClusterRole", "modelyard-viewer")) == expanded(VIEWER)
+    assert permissions(only(defaults, "ClusterRole", "modelyard-editor")) == expanded(EDITOR)
+
+
+@pytest.mark.parametrize(("role", "targets"), [("viewer", {"view", "edit", "admin"}), ("editor", {"edit", "admin"})])
+def test_user_roles_join_kubernetes_own_roles(defaults: list[Object], role: str, targets: set[str]) -> None:
+    labels = only(defaults, "ClusterRole", f"modelyard-{role}")["metadata"]["labels"]
+    prefix = "rbac.authorization.k8s.io/aggregate-to-"
+    assert {name.removeprefix(prefix) for name in labels if name.startswith(prefix)} == targets
+
+
+def test_no_role_has_a_wildcard_or_touches_secrets(defaults: list[Object], namespaced: list[Object]) -> None:
+    roles = [o for o in defaults + namespaced if o["kind"] in {"Role", "ClusterRole"}]
+    granted = {part for role in roles for permission in permissions(role) for part in permission}
+    assert granted & {"*", "secrets", "bind", "escalate", "impersonate", "nodes", "namespaces"} == set()
