@@ -1,0 +1,18 @@
+"""The Modelyard model server: one model package, one process, one inference thread.
+
+Main flow of a request:
+    web.front (bytes) -> protocol (tensors) -> batching (bounded queue, one batch at a time)
+    -> engines (forward) -> protocol (bytes)
+
+Rooms:
+    package    the model package: card, manifest, digest (pure parsing plus small file I/O)
+    fetch      s3://, https:// and pvc:// to a verified directory (the pod's init container)
+    protocol   Open Inference Protocol V2 and KServe V1: bytes to tensors and back (pure)
+    batching   which rows run together (pure policy) and the thread that runs them
+    engines    torch and sklearn behind one `Model` protocol
+    web        the HTTP side: hot routes, management routes, errors, OpenAPI
+    lifecycle  STARTING -> READY -> DRAINING | FAILED      serving    load, serve, drain, exit
+    settings   the only reader of the environment          metrics, logs, termination   what operators see
+"""
+
+__version__ = "0.1.0"

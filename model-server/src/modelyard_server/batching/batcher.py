@@ -1,0 +1,193 @@
+"""The bounded queue in front of the model. All of its state lives on the event loop, so it needs no lock."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+import msgspec
+
+from modelyard_server.batching import execution, policy
+from modelyard_server.batching.execution import Arrays, Outcome, Predict
+from modelyard_server.batching.worker import Worker
+from modelyard_server.errors import (
+    BodyTooLargeError,
+    DeadlineExceededError,
+    InferenceError,
+    NotReadyError,
+    OverloadedError,
+)
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+TICK = 0.1
+"""Seconds between looks at a queue that is not moving: deadlines, and clients that went away."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Bounds of queue and batch; rows, not requests, are counted."""
+
+    max_batch_rows: int
+    max_batch_delay: float
+    max_queue_rows: int
+    queue_timeout: float
+
+
+class Observer(Protocol):
+    """Where figures go."""
+
+    def batch(self, rows: int, inference_seconds: float, queue_seconds: list[float]) -> None: ...
+    def rejected(self, reason: str) -> None: ...
+
+
+class ClientGoneError(Exception):
+    """The client closed its connection while the request waited; there is nobody to answer."""
+
+
+class Job:
+    """One queued request."""
+
+    __slots__ = ("deadline", "enqueued", "future", "inputs", "key", "receive", "rows", "watcher")
+
+    def __init__(self, inputs: Arrays, rows: int, now: float, timeout: float) -> None:
+        self.inputs = inputs
+        self.rows = rows
+        self.key = tuple([array.shape[1:] for array in inputs.values()]) + tuple(inputs)
+        self.enqueued = now
+        self.deadline = now + timeout
+        self.future: asyncio.Future[Arrays] = asyncio.get_running_loop().create_future()
+        self.receive: Receive | None = None
+        self.watcher: asyncio.Task[None] | None = None
+
+
+class Batcher:
+    """Takes requests, runs them in batches on the worker, one batch at a time."""
+
+    def __init__(self, worker: Worker, predict: Predict, limits: Limits, observer: Observer) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._worker = worker
+        self._predict = predict
+        self._limits = limits
+        self._observer = observer
+        self._queue: deque[Job] = deque()
+        self._busy = False
+        self._scheduled = False
+        self._ticking = False
+        self._closed = False
+        self.queued_rows = 0
+
+    def submit(self, inputs: Arrays, rows: int, receive: Receive | None = None) -> asyncio.Future[Arrays]:
+        """Queue a request; its future gives the outputs. `receive` (ASGI) tells when the client has gone."""
+        if self._closed or not self._worker.alive:
+            self._observer.rejected("draining" if self._closed else "failed")
+            raise NotReadyError("the server is shutting down")
+        if rows > self._limits.max_queue_rows:
+            self._observer.rejected("too_large")
+            raise BodyTooLargeError(f"request has {rows} rows; at most {self._limits.max_queue_rows} are taken at once")
+        if not policy.fits(self.queued_rows, rows, self._limits.max_queue_rows):
+            self._observer.rejected("queue_full")
+            raise OverloadedError(
+                f"queue holds {self.queued_rows} of {self._limits.max_queue_rows} rows; try again later"
+            )
+        job = Job(inputs, rows, time.monotonic(), self._limits.queue_timeout)
+        job.receive = receive
+        self._queue.append(job)
+        self.queued_rows += rows
+        self._schedule()
+        return job.future
+
+    def close(self) -> None:
+        """Refuse what still waits: the drain time is over."""
+        self._closed = True
+        while self._queue:
+            self._drop(self._queue.popleft(), "draining", NotReadyError("the server is shutting down"))
+
+    def _schedule(self) -> None:
+        """Run the dispatcher after the loop has read what has arrived already, so that it joins the batch."""
+        if not self._busy and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._dispatch)
+        if not self._ticking:
+            self._ticking = True
+            self._loop.call_later(TICK, self._tick)
+
+    def _dispatch(self) -> None:
+        self._scheduled = False
+        if self._busy:
+            return
+        now = time.monotonic()
+        self._expire(now)
+        if not self._queue:
+            return
+        limits = self._limits
+        if limits.max_batch_delay:
+            wait = policy.seconds_to_wait(self._queue, now, limits.max_batch_delay, limits.max_batch_rows)
+            if wait > 0:
+                self._scheduled = True
+                self._loop.call_later(wait, self._dispatch)
+                return
+        jobs = policy.take_batch(self._queue, limits.max_batch_rows)
+        rows = [job.rows for job in jobs]
+        self.queued_rows -= sum(rows)
+        self._busy = True
+        self._worker.submit(lambda: self._run(jobs, rows), lambda result: self._complete(jobs, now, result))
+
+    def _run(self, jobs: list[Job], rows: list[int]) -> tuple[list[Outcome], float]:
+        started = time.perf_counter()
+        outcomes = execution.run(self._predict, [job.inputs for job in jobs], rows, self._limits.max_batch_rows)
+        return outcomes, time.perf_counter() - started
+
+    def _complete(self, jobs: list[Job], started: float, result: tuple[list[Outcome], float] | BaseException) -> None:
+        self._busy = False
+        if isinstance(result, BaseException):
+            outcomes: list[Outcome] = [InferenceError("the inference worker failed") for _ in jobs]
+        else:
+            outcomes, seconds = result
+            rows = sum(job.rows for job in jobs)
+            self._observer.batch(rows, seconds, [started - job.enqueued for job in jobs])
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            self._resolve(job, outcome)
+        if self._queue and not self._scheduled:
+            self._dispatch()
+
+    def _resolve(self, job: Job, outcome: Outcome | Exception) -> None:
+        if job.watcher is not None:
+            job.watcher.cancel()
+        if job.future.done():
+            return
+        if isinstance(outcome, Exception):
+            job.future.set_exception(outcome)
+        else:
+            job.future.set_result(outcome)
+
+    def _drop(self, job: Job, reason: str, error: Exception) -> None:
+        """Finish a request that has left the queue without being run."""
+        self.queued_rows -= job.rows
+        self._observer.rejected(reason)
+        self._resolve(job, error)
+
+    def _expire(self, now: float) -> None:
+        for job in policy.take_expired(self._queue, now):
+            waited = self._limits.queue_timeout
+            self._drop(
+                job, "timeout", DeadlineExceededError(f"waited {waited:g} s in the queue; the model is overloaded")
+            )
+
+    def _tick(self) -> None:
+        """Deadlines pass and clients leave even while one long batch runs."""
+        self._expire(time.monotonic())
+        for job in self._queue:
+            if job.watcher is None and job.receive is not None:
+                job.watcher = self._loop.create_task(self._watch(job, job.receive))
+        self._ticking = bool(self._queue)
+        if self._ticking:
+            self._loop.call_later(TICK, self._tick)
+
+    async def _watch(self, job: Job, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if job in self._queue:
+            self._queue.remove(job)
+            self.queued_rows -= job.rows
+        job.watcher = None
+        self._resolve(job, ClientGoneError())

@@ -1,0 +1,70 @@
+"""The one inference thread: it loads the model and runs every batch, so that torch sees a single thread."""
+
+import asyncio
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+Deliver = Callable[[T | BaseException], None]
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Runs callables in order and delivers each result on the event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """False once the thread has died; liveness reports it, since no request can be answered then."""
+        return self._thread.is_alive()
+
+    def submit(self, call: Callable[[], T], deliver: Deliver[T]) -> None:
+        """Queue `call`; `deliver` gets its result or exception on the event loop."""
+
+        def task() -> None:
+            try:
+                result: T | BaseException = call()
+            except Exception as error:  # noqa: BLE001 (delivered, not swallowed)
+                result = error
+            except BaseException as error:
+                self._deliver(deliver, error)
+                raise
+            self._deliver(deliver, result)
+
+        self._inbox.put(task)
+
+    async def call(self, call: Callable[[], T]) -> T:
+        """Run one callable and wait for its result."""
+        future: asyncio.Future[T] = self._loop.create_future()
+
+        def deliver(result: T | BaseException) -> None:
+            if future.done():
+                return
+            if isinstance(result, BaseException):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+        self.submit(call, deliver)
+        return await future
+
+    def stop(self) -> None:
+        """Let the thread end after what is queued."""
+        self._inbox.put(None)
+
+    def _deliver(self, deliver: Deliver[T], result: T | BaseException) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(deliver, result)
+
+    def _run(self) -> None:
+        while (task := self._inbox.get()) is not None:
+            task()

@@ -1,0 +1,43 @@
+"""From a network's scores to the outputs that the card declares."""
+
+import numpy as np
+
+from modelyard_server.package.card import ModelCard
+from modelyard_server.protocol.datatypes import NUMPY, Array
+
+
+class Head:
+    """Builds the declared outputs of one model."""
+
+    def __init__(self, card: ModelCard) -> None:
+        self._outputs = card.outputs
+        self._classifier = bool(card.labels)
+        self._labels = np.empty((len(card.labels),), np.object_)
+        self._labels[:] = [label.encode() for label in card.labels]
+
+    def from_scores(self, scores: Array) -> dict[str, Array]:
+        """Outputs from raw scores (logits), or from values for a model without labels."""
+        if not self._classifier:
+            return {self._outputs[0].name: _fit(scores, self._outputs[0].shape, self._outputs[0].datatype)}
+        wants_probabilities = any(spec.name == "probabilities" for spec in self._outputs)
+        return self.classify(scores, softmax(scores) if wants_probabilities else scores)
+
+    def classify(self, scores: Array, probabilities: Array) -> dict[str, Array]:
+        """Outputs of a classifier."""
+        best = scores.argmax(axis=1)
+        made = {"scores": scores, "probabilities": probabilities, "class": best, "label": self._labels[best]}
+        return {spec.name: _fit(made[spec.name], spec.shape, spec.datatype) for spec in self._outputs}
+
+
+def softmax(scores: Array) -> Array:
+    """Row-wise softmax; the row's maximum is taken off first, so that no exponential overflows."""
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+    result: Array = shifted / shifted.sum(axis=1, keepdims=True)
+    return result
+
+
+def _fit(array: Array, shape: tuple[int, ...], datatype: str) -> Array:
+    """The declared datatype; a single column becomes a plain list of values when the card says `[-1]`."""
+    if len(shape) == 1 and array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    return array.astype(NUMPY[datatype], copy=False)

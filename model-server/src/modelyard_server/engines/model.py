@@ -1,0 +1,32 @@
+"""What the server needs from a loaded model; new engines implement this and nothing else."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from modelyard_server.protocol.datatypes import Array
+from modelyard_server.settings import Device, UnsafeFormats
+
+
+class Model(Protocol):
+    """A loaded model. Called by one thread only; rows are axis 0 of every array."""
+
+    @property
+    def device(self) -> str:
+        """Where it computes: `cpu` or `cuda:0`."""
+
+    def predict(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Outputs for the declared inputs, each with as many rows as the inputs."""
+
+    def device_memory(self) -> Mapping[str, int]:
+        """Bytes of accelerator memory by kind (allocated, reserved, used); empty on a CPU."""
+
+
+class LoadOptions(msgspec.Struct, frozen=True):
+    """How to load: the settings an engine may look at."""
+
+    device: Device = "auto"
+    threads: int | None = None
+    unsafe_formats: UnsafeFormats = "Deny"
+    warm_rows: int = 1

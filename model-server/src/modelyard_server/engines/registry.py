@@ -1,0 +1,66 @@
+"""Format -> engine. Loads, warms up and checks a model against its own card."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import numpy as np
+
+from modelyard_server.engines.model import LoadOptions, Model
+from modelyard_server.errors import StartupError
+from modelyard_server.package.card import ModelCard, TensorSpec
+from modelyard_server.package.files import Package
+from modelyard_server.protocol.datatypes import NUMPY, Array
+
+ENGINES: Mapping[str, str] = {
+    "torch": "modelyard_server.engines.torch_model",
+    "sklearn": "modelyard_server.engines.sklearn_model",
+}
+
+
+def load(package: Package, options: LoadOptions) -> Model:
+    """Load and warm up; raises StartupError with a reason for the operator."""
+    name = package.card.format
+    if name not in ENGINES:
+        raise StartupError(
+            "LoadFailed", f"model.yaml: format: {name!r} is not served here; formats are {', '.join(ENGINES)}"
+        )
+    try:
+        module = importlib.import_module(ENGINES[name])
+    except ModuleNotFoundError as error:
+        message = f"format {name} needs {error.name}, which this image does not hold"
+        raise StartupError("LoadFailed", message) from error
+    engine = cast("Callable[[Package, LoadOptions], Model]", module.load)
+    model = engine(package, options)
+    for rows in sorted({1, options.warm_rows}):
+        _warm_up(model, package.card, rows)
+    return model
+
+
+def _warm_up(model: Model, card: ModelCard, rows: int) -> None:
+    """One batch of zeros: allocates buffers, and proves that card and weights agree before traffic does."""
+    try:
+        outputs = model.predict({spec.name: _zeros(spec, rows) for spec in card.inputs})
+    except Exception as error:
+        message = f"warm-up with {rows} rows of zeros failed: {type(error).__name__}: {error}"
+        raise StartupError("LoadFailed", message) from error
+    for spec in card.outputs:
+        _check_output(spec, outputs.get(spec.name), rows)
+
+
+def _zeros(spec: TensorSpec, rows: int) -> Array:
+    shape = (rows, *(1 if size == -1 else size for size in spec.shape[1:]))
+    if spec.datatype == "BYTES":
+        return np.full(shape, b"", np.object_)
+    return np.zeros(shape, NUMPY[spec.datatype])
+
+
+def _check_output(spec: TensorSpec, array: Array | None, rows: int) -> None:
+    if array is None:
+        raise StartupError("LoadFailed", f"model.yaml: outputs: the model gives no {spec.name!r}")
+    expected = (rows, *spec.shape[1:])
+    if len(array.shape) != len(expected) or any(e not in (-1, a) for e, a in zip(expected, array.shape, strict=True)):
+        message = (
+            f"model.yaml: outputs: {spec.name} is {list(spec.shape)}, the model gives [-1, {list(array.shape[1:])}]"
+        )
+        raise StartupError("LoadFailed", message)

@@ -1,0 +1,11 @@
+"""The model package: what the trainer writes and the server reads.
+
+Rooms (all but `files` are pure):
+    card      frozen structs of `model.yaml`
+    parse     YAML text -> card, with errors that name the field
+    networks  shapes of the architectures a card may declare
+    manifest  `manifest.json`: every file's sha256, and the package digest
+    safety    which paths and formats a package may hold
+    files     directory -> `Package`; write the manifest; verify the digests
+Main flow: files.read -> parse.card -> card; files.seal -> manifest.encode -> digest.
+"""

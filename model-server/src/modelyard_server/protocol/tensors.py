@@ -1,0 +1,141 @@
+"""One tensor: JSON data (nested or flat) or raw bytes to a numpy array, and back."""
+
+import struct
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from modelyard_server.errors import BadRequestError, InferenceError
+from modelyard_server.protocol.datatypes import NUMPY, Array
+
+MAX_ELEMENTS = 1 << 31
+
+
+def shape_of(name: str, value: object) -> tuple[int, ...]:
+    """The `shape` field as a tuple of sizes."""
+    if not isinstance(value, list) or not all(type(size) is int and size >= 0 for size in value):
+        raise BadRequestError(f"input {name!r}: shape must be a list of sizes, for example [1, 64]")
+    if prod(value) > MAX_ELEMENTS:
+        raise BadRequestError(f"input {name!r}: shape {value} has more than {MAX_ELEMENTS} elements")
+    return tuple(value)
+
+
+def from_json(name: str, datatype: str, shape: tuple[int, ...], data: object) -> Array:
+    """Decode `data`, a row-major list, flat or nested as `shape`; values must fit the datatype without loss of kind."""
+    if not isinstance(data, list):
+        raise BadRequestError(f"input {name!r}: data must be a list of values")
+    if datatype == "FP16":
+        raise BadRequestError(f"input {name!r}: FP16 has no JSON form; send it as binary tensor data or as FP32")
+    array = _bytes_array(name, data) if datatype == "BYTES" else _number_array(name, datatype, data)
+    return _shaped(name, array, shape)
+
+
+def _number_array(name: str, datatype: str, data: list[Any]) -> Array:
+    if not data:
+        return np.empty((0,), NUMPY[datatype])
+    try:
+        raw: Array = np.array(data)
+    except (ValueError, OverflowError) as error:
+        raise BadRequestError(f"input {name!r}: data is nested unevenly") from error
+    return _cast(name, datatype, raw)
+
+
+def _cast(name: str, datatype: str, raw: Array) -> Array:
+    """Numbers to the declared type: no strings, no fractions for integers, no silent wrap-around or overflow."""
+    target = NUMPY[datatype]
+    accepted = {"b": "b", "u": "iu", "i": "iu", "f": "iuf"}[target.kind]
+    if raw.size and raw.dtype.kind not in accepted:
+        raise BadRequestError(f"input {name!r}: data holds values that are not {datatype}")
+    if target.kind in "iu" and raw.size:
+        limits = np.iinfo(target)
+        if int(raw.min()) < limits.min or int(raw.max()) > limits.max:
+            raise BadRequestError(f"input {name!r}: data is out of range for {datatype} ({limits.min} to {limits.max})")
+    with np.errstate(over="ignore"):
+        array = raw.astype(target)
+    if target.kind == "f" and not np.isfinite(array).all():
+        raise BadRequestError(f"input {name!r}: data is out of range for {datatype}")
+    return array
+
+
+def _bytes_array(name: str, data: list[Any]) -> Array:
+    """Strings, flat or nested, as an object array of bytes. Filled by hand: numpy would guess fixed-width strings."""
+    shape: list[int] = []
+    level: Any = data
+    while isinstance(level, list):
+        shape.append(len(level))
+        level = level[0] if level else None
+    flat: list[Any] = data
+    for depth in range(1, len(shape)):
+        if not all(isinstance(part, list) and len(part) == shape[depth] for part in flat):
+            raise BadRequestError(f"input {name!r}: data is nested unevenly")
+        flat = [value for part in flat for value in part]
+    if not all(isinstance(value, str) for value in flat):
+        raise BadRequestError(f"input {name!r}: BYTES data must be strings")
+    return _objects([value.encode("utf-8", "surrogatepass") for value in flat]).reshape(shape)
+
+
+def _objects(values: list[bytes]) -> Array:
+    array = np.empty((len(values),), np.object_)
+    array[:] = values
+    return array
+
+
+def _shaped(name: str, array: Array, shape: tuple[int, ...]) -> Array:
+    if array.shape == shape:
+        return array
+    if array.size != prod(shape):
+        raise BadRequestError(f"input {name!r}: data has {array.size} values, shape {list(shape)} needs {prod(shape)}")
+    if array.ndim != 1:
+        raise BadRequestError(f"input {name!r}: data is nested as {list(array.shape)}, shape says {list(shape)}")
+    return array.reshape(shape)
+
+
+def from_binary(name: str, datatype: str, shape: tuple[int, ...], blob: memoryview) -> Array:
+    """Decode raw little-endian elements; BYTES are u32 length and content, one after the other."""
+    if datatype == "BYTES":
+        return _shaped(name, _objects(_split_lengths(name, blob)), shape)
+    target = NUMPY[datatype]
+    needed = prod(shape) * target.itemsize
+    if len(blob) != needed:
+        raise BadRequestError(f"input {name!r}: {len(blob)} bytes of data, {datatype} {list(shape)} needs {needed}")
+    array: Array = np.frombuffer(blob, target).reshape(shape)
+    if target.kind == "b" and blob.nbytes and np.frombuffer(blob, np.uint8).max() > 1:
+        raise BadRequestError(f"input {name!r}: BOOL bytes must be 0 or 1")
+    return array
+
+
+def _split_lengths(name: str, blob: memoryview) -> list[bytes]:
+    values: list[bytes] = []
+    position = 0
+    while position < len(blob):
+        if position + 4 > len(blob):
+            raise BadRequestError(f"input {name!r}: BYTES data ends within a length")
+        (length,) = struct.unpack_from("<I", blob, position)
+        position += 4
+        if position + length > len(blob):
+            raise BadRequestError(f"input {name!r}: BYTES data ends within an element of {length} bytes")
+        values.append(bytes(blob[position : position + length]))
+        position += length
+    return values
+
+
+def to_json(name: str, datatype: str, array: Array) -> Array | list[str]:
+    """Flat JSON data; numbers stay an array (orjson writes it), so callers pass OPT_SERIALIZE_NUMPY."""
+    if datatype == "FP16":
+        raise BadRequestError(f"output {name!r}: FP16 has no JSON form; ask for binary_data")
+    if datatype == "BYTES":
+        try:
+            return [value.decode() for value in array.ravel()]
+        except UnicodeDecodeError as error:
+            raise BadRequestError(f"output {name!r}: holds bytes that are not text; ask for binary_data") from error
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InferenceError(f"output {name!r}: holds NaN or infinity, which JSON cannot say; ask for binary_data")
+    return np.ascontiguousarray(array.ravel())
+
+
+def to_binary(datatype: str, array: Array) -> bytes:
+    """Raw little-endian elements; BYTES with a u32 length before each."""
+    if datatype == "BYTES":
+        return b"".join(struct.pack("<I", len(value)) + value for value in array.ravel())
+    return np.ascontiguousarray(array, NUMPY[datatype]).tobytes()

@@ -1,0 +1,98 @@
+"""Settings of `serve`: parsed once from the environment (the contract with the operator) and from flags, which win."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+UnsafeFormats = Literal["Deny", "Allow"]
+Device = Literal["auto", "cpu", "cuda"]
+LogFormat = Literal["json", "text"]
+T = TypeVar("T")
+
+
+class SettingsError(ValueError):
+    """A setting is not usable; the message names the variable, its value and what is accepted."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How this process serves; every field's environment name is in `from_env`."""
+
+    model: Path
+    """Directory of the model package."""
+    name: str = ""
+    """Name in URLs and metrics; the package's own name when empty."""
+    host: str = ""
+    """Address to bind; empty means every address, IPv6 too where the node has it."""
+    port: int = 8080
+    max_batch_rows: int = 64
+    max_batch_delay: float = 0.0
+    """Seconds to wait for a fuller batch. Zero is best for most models: a batch grows while the previous one runs."""
+    max_queue_rows: int = 1024
+    queue_timeout: float = 30.0
+    load_timeout: float = 600.0
+    drain_timeout: float = 30.0
+    unsafe_formats: UnsafeFormats = "Deny"
+    model_format: str = ""
+    device: Device = "auto"
+    max_body_bytes: int = 64 * 1024 * 1024
+    threads: int | None = None
+    """CPU threads of the engine; None means the container's CPU share as the engine sees it."""
+    log_format: LogFormat = "json"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Settings":
+        """Parse what the operator writes into the server container; unset or empty variables keep the defaults."""
+        fields = {name: parse(env[key], key) for name, (key, parse) in _ENVIRONMENT.items() if env.get(key, "") != ""}
+        fields.setdefault("model", Path("/mnt/model"))
+        return msgspec.convert(fields, cls, dec_hook=lambda _type, value: value)
+
+
+def _number(kind: Callable[[str], T], at_least: float) -> Callable[[str, str], T]:
+    def parse(text: str, key: str) -> T:
+        try:
+            value = kind(text)
+        except ValueError as error:
+            raise SettingsError(f"{key}={text!r}: expected {kind.__name__} of at least {at_least:g}") from error
+        if not (isinstance(value, int | float) and at_least <= value < float("inf")):
+            raise SettingsError(f"{key}={text!r}: must be {at_least:g} or more")
+        return value
+
+    return parse
+
+
+def _one_of(*values: str) -> Callable[[str, str], str]:
+    def parse(text: str, key: str) -> str:
+        if text not in values:
+            raise SettingsError(f"{key}={text!r}: expected one of {', '.join(values)}")
+        return text
+
+    return parse
+
+
+def _path(text: str, _key: str) -> Path:
+    return Path(text)
+
+
+def _text(text: str, _key: str) -> str:
+    return text
+
+
+_ENVIRONMENT: dict[str, tuple[str, Callable[[str, str], object]]] = {
+    "model": ("MODEL_PATH", _path),
+    "name": ("MODEL_NAME", _text),
+    "port": ("PORT", _number(int, 0)),
+    "max_batch_rows": ("MODELYARD_MAX_BATCH_ROWS", _number(int, 1)),
+    "max_batch_delay": ("MODELYARD_MAX_BATCH_DELAY", _number(float, 0)),
+    "max_queue_rows": ("MODELYARD_MAX_QUEUE_ROWS", _number(int, 1)),
+    "queue_timeout": ("MODELYARD_QUEUE_TIMEOUT", _number(float, 0.001)),
+    "load_timeout": ("MODELYARD_LOAD_TIMEOUT", _number(float, 0.001)),
+    "drain_timeout": ("MODELYARD_DRAIN_TIMEOUT", _number(float, 0)),
+    "unsafe_formats": ("MODELYARD_UNSAFE_FORMATS", _one_of("Deny", "Allow")),
+    "model_format": ("MODELYARD_MODEL_FORMAT", _text),
+    "device": ("MODELYARD_DEVICE", _one_of("auto", "cpu", "cuda")),
+    "max_body_bytes": ("MODELYARD_MAX_BODY_BYTES", _number(int, 1)),
+    "threads": ("MODELYARD_THREADS", _number(int, 1)),
+    "log_format": ("MODELYARD_LOG_FORMAT", _one_of("json", "text")),
+}

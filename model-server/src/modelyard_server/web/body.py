@@ -1,0 +1,76 @@
+"""Reading a request: the few headers that matter, and a body within its limit."""
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
+import msgspec
+
+from modelyard_server.batching.batcher import ClientGoneError, Receive
+from modelyard_server.errors import BadRequestError, BodyTooLargeError
+
+Scope = MutableMapping[str, Any]
+STALLED_AFTER = 60.0
+"""Seconds a client may take to send its body; a slower one holds memory for nothing."""
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What inference needs from the headers."""
+
+    json_bytes: int | None
+    content_length: int | None
+
+
+def head(scope: Scope, limit: int) -> Head:
+    """Parse the headers; refuses a body that announces itself as too large."""
+    json_bytes = content_length = None
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            content_length = _number("Content-Length", value)
+        elif name == b"inference-header-content-length":
+            json_bytes = _number("Inference-Header-Content-Length", value)
+        elif name == b"content-encoding" and value.lower() != b"identity":
+            raise BadRequestError(
+                f"Content-Encoding {value.decode('latin-1')} is not supported; send the body as it is"
+            )
+    if content_length is not None and content_length > limit:
+        raise BodyTooLargeError(f"body: {content_length} bytes, at most {limit} are taken")
+    return Head(json_bytes, content_length)
+
+
+def _number(name: str, value: bytes) -> int:
+    if not value.isdigit() or len(value) > 18:
+        raise BadRequestError(f"{name}: {value.decode('latin-1')!r} is not a number of bytes")
+    return int(value)
+
+
+async def read(receive: Receive, limit: int) -> bytes:
+    """The whole body; most arrive in one piece."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGoneError
+    if not message.get("more_body", False):
+        return _within(message.get("body", b""), limit)
+    try:
+        async with asyncio.timeout(STALLED_AFTER):
+            return await _read_on(receive, bytearray(message.get("body", b"")), limit)
+    except TimeoutError as error:
+        raise BadRequestError(f"body: not complete after {STALLED_AFTER:g} s") from error
+
+
+async def _read_on(receive: Receive, body: bytearray, limit: int) -> bytes:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        body += message.get("body", b"")
+        _within(body, limit)
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+def _within(body: bytes | bytearray, limit: int) -> bytes:
+    if len(body) > limit:
+        raise BodyTooLargeError(f"body: more than the {limit} bytes that are taken")
+    return body  # type: ignore[return-value]

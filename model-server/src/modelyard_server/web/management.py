@@ -1,0 +1,164 @@
+"""Health, metadata, metrics and docs on FastAPI, and the protocol's error body for every path and method."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+import modelyard_server
+from modelyard_server.errors import NotFoundError, NotReadyError, RequestError
+from modelyard_server.service import ModelService
+from modelyard_server.web import documents
+from modelyard_server.web.inference import error_answer
+
+EXTENSIONS = ["binary_tensor_data"]
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    code: {"model": documents.Error} for code in (400, 404, 413, 429, 500, 503, 504)
+}
+log = logging.getLogger(__name__)
+
+
+def create(service: ModelService) -> FastAPI:
+    """The management app of one service."""
+    app = FastAPI(title="Modelyard model server", version=modelyard_server.__version__, redirect_slashes=False)
+    _errors(app)
+    _health(app, service)
+    _metadata(app, service)
+    _inference(app, service)
+    return app
+
+
+def _errors(app: FastAPI) -> None:
+    @app.exception_handler(RequestError)
+    def request_error(_request: Request, error: RequestError) -> Response:
+        code, headers, content = error_answer(error)
+        return Response(content, code, {name.decode(): value.decode() for name, value in headers})
+
+    @app.exception_handler(HTTPException)
+    def http_error(request: Request, error: HTTPException) -> Response:
+        texts = {
+            404: f"no such path: {request.url.path}",
+            405: f"{request.method} is not allowed on {request.url.path}",
+        }
+        return JSONResponse({"error": texts.get(error.status_code, error.detail)}, error.status_code, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_request: Request, error: RequestValidationError) -> Response:
+        return JSONResponse({"error": str(error)}, 400)
+
+    @app.exception_handler(Exception)
+    def unexpected(_request: Request, _error: Exception) -> Response:
+        return JSONResponse({"error": "internal error; the server's log has details"}, 500)
+
+
+def _health(app: FastAPI, service: ModelService) -> None:
+    @app.get("/v2/health/live", response_model=documents.Live, tags=["health"])
+    async def live() -> Response:
+        """True while the event loop and the inference thread are alive, also during load and drain."""
+        return JSONResponse({"live": service.live}, 200 if service.live else 503)
+
+    @app.get("/v2/health/ready", response_model=documents.Ready, tags=["health"])
+    async def ready() -> Response:
+        """True when the model is loaded and warm; false again once the server drains."""
+        return JSONResponse({"ready": service.lifecycle.ready}, 200 if service.lifecycle.ready else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(service.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _metadata(app: FastAPI, service: ModelService) -> None:
+    @app.get("/v2/", include_in_schema=False)
+    @app.get("/v2", tags=["metadata"])
+    async def server() -> documents.ServerMetadata:
+        version = modelyard_server.__version__
+        return documents.ServerMetadata(name="modelyard-server", version=version, extensions=EXTENSIONS)
+
+    @app.get("/v2/models/{model}/ready", tags=["health"], responses=_ERRORS)
+    @app.get("/v2/models/{model}/versions/{version}/ready", tags=["health"], responses=_ERRORS)
+    async def model_ready(model: str, response: Response, version: str | None = None) -> documents.ModelReady:
+        _require(service, model, version)
+        response.status_code = 200 if service.lifecycle.ready else 503
+        return documents.ModelReady(name=model, ready=service.lifecycle.ready)
+
+    @app.get("/v2/models/{model}", tags=["metadata"], responses=_ERRORS)
+    @app.get("/v2/models/{model}/versions/{version}", tags=["metadata"], responses=_ERRORS)
+    async def model_metadata(model: str, version: str | None = None) -> documents.ModelMetadata:
+        _require(service, model, version)
+        served = service.require_served()
+        inputs, outputs = (
+            [documents.TensorMetadata(name=s.name, datatype=s.datatype, shape=list(s.shape)) for s in specs]
+            for specs in (served.signature.inputs, served.signature.outputs)
+        )
+        platform = f"modelyard_{served.package.card.format}"
+        versions = [service.version]
+        return documents.ModelMetadata(name=model, versions=versions, platform=platform, inputs=inputs, outputs=outputs)
+
+    @app.get("/v1/models", tags=["v1"])
+    async def models() -> documents.ModelList:
+        return documents.ModelList(models=[service.name])
+
+    @app.get("/v1/models/{model}", tags=["v1"], responses=_ERRORS)
+    async def v1_ready(model: str, response: Response) -> documents.ModelReady:
+        if model.endswith(":predict"):
+            raise HTTPException(405, headers={"Allow": "POST"})
+        _require(service, model, None)
+        response.status_code = 200 if service.lifecycle.ready else 503
+        return documents.ModelReady(name=model, ready=service.lifecycle.ready)
+
+
+def _inference(app: FastAPI, service: ModelService) -> None:
+    """The paths that `front` takes first; here they document themselves and answer for wrong names and early calls."""
+
+    def body(model: str) -> dict[str, object]:
+        schema = {"schema": {"$ref": f"#/components/schemas/{model}"}}
+        return {"requestBody": {"required": True, "content": {"application/json": schema}}}
+
+    v2 = {"tags": ["inference"], "response_model": documents.InferResponse, "responses": _ERRORS}
+
+    @app.post("/v2/models/{model}/infer", openapi_extra=body("InferRequest"), **v2)  # type: ignore[arg-type]
+    @app.post("/v2/models/{model}/versions/{version}/infer", openapi_extra=body("InferRequest"), **v2)  # type: ignore[arg-type]
+    async def infer(model: str, version: str | None = None) -> Response:
+        raise _refusal(service, model, version)
+
+    v1 = {"tags": ["v1"], "response_model": documents.PredictResponse, "responses": _ERRORS}
+
+    @app.post("/v1/models/{model}:predict", openapi_extra=body("PredictRequest"), **v1)  # type: ignore[arg-type]
+    async def predict(model: str) -> Response:
+        raise _refusal(service, model, None)
+
+    _add_request_schemas(app)
+
+
+def _refusal(service: ModelService, model: str, version: str | None) -> RequestError:
+    """Why `front` did not take an inference request: another model's name, or a model that is not there yet."""
+    _require(service, model, version)
+    service.require_served()
+    return NotReadyError(f"model {model!r} became ready just now; try again")
+
+
+def _require(service: ModelService, model: str, version: str | None) -> None:
+    """404 for other names and versions; while the package is unread, any version may still turn out right."""
+    if service.name and model != service.name:
+        raise NotFoundError(f"model {model!r} is not served here; this server has {service.name!r}")
+    if version is not None and service.served is not None and version != service.version:
+        raise NotFoundError(f"model {model!r} has no version {version!r}; this server has {service.version!r}")
+
+
+def _add_request_schemas(app: FastAPI) -> None:
+    """Request bodies are parsed by hand, so their schemas are added to the document by hand."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, object]:
+        document = generate()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for model in (documents.InferRequest, documents.PredictRequest):
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schema.pop("$defs", {}))
+            schemas[model.__name__] = schema
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,101 @@
+"""The command line of the trainer."""
+
+import argparse
+import importlib
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import modelyard_trainer
+from modelyard_server.errors import FetchError, PackageError
+from modelyard_server.fetch.uri import UriError
+from modelyard_trainer import packaging
+
+# Name of the subcommand -> module of the recipe, default epochs, one line of help.
+RECIPES = {
+    "digits": ("modelyard_trainer.digits", 30, "handwritten digits, a small convolutional network in torch"),
+    "regression": ("modelyard_trainer.regression", 500, "disease progression, linear regression in torch"),
+    "tabular": ("modelyard_trainer.tabular", 500, "breast cancer biopsies, logistic regression in scikit-learn"),
+}
+MODELS = {"digits": "digits", "regression": "diabetes", "tabular": "breast-cancer"}
+
+
+def parser() -> argparse.ArgumentParser:
+    """All subcommands and flags."""
+    root = argparse.ArgumentParser(prog="modelyard-trainer", description="Train, package, publish and evaluate models.")
+    root.add_argument("--version", action="version", version=f"modelyard-trainer {modelyard_trainer.__version__}")
+    commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (_, epochs, text) in RECIPES.items():
+        _train_flags(commands.add_parser(name, help=f"train: {text}", description=f"Train on {text}."), epochs)
+    evaluate = commands.add_parser(
+        "evaluate", help="send a held-out set through a running server and judge the answers"
+    )
+    evaluate.add_argument("recipe", choices=tuple(RECIPES))
+    evaluate.add_argument("--url", required=True, help="http://host[:port] of the server")
+    evaluate.add_argument("--model", help="name in URLs (the recipe's own name when absent)")
+    evaluate.add_argument("--samples", type=int, default=4, help="rows to show (4)")
+    evaluate.add_argument("--batch", type=int, default=32, help="rows per request (32)")
+    evaluate.add_argument("--min-accuracy", type=float, default=0.95, help="classifiers: exit 1 below (0.95)")
+    evaluate.add_argument("--max-rmse", type=float, default=60.0, help="regression: exit 1 above (60)")
+    evaluate.add_argument("--wait", type=float, default=120.0, help="seconds to wait for readiness (120)")
+    return root
+
+
+def _train_flags(command: argparse.ArgumentParser, epochs: int) -> None:
+    command.add_argument("--out", type=Path, metavar="DIR", help="package directory (a temporary one when absent)")
+    command.add_argument("--publish", default="", metavar="s3://BUCKET/PREFIX", help="upload the package")
+    command.add_argument("--create-bucket", action="store_true", help="create the bucket when it does not exist")
+    command.add_argument(
+        "--credentials", type=Path, metavar="DIR", help="mounted Secret; its keys win over AWS_ variables"
+    )
+    command.add_argument("--epochs", type=int, default=epochs, help=f"({epochs})")
+    command.add_argument("--seed", type=int, default=0, help="equal seeds give equal packages (0)")
+    command.add_argument("--model-version", "--version", default="1", help="version in model.yaml (1)")
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Train one recipe; with --publish, upload it."""
+    with tempfile.TemporaryDirectory() as temporary:
+        out = arguments.out or Path(temporary) / "package"
+        options = packaging.RunOptions(out, arguments.model_version, arguments.epochs, arguments.seed)
+        run = cast("Callable[[packaging.RunOptions], str]", importlib.import_module(RECIPES[arguments.command][0]).run)
+        digest = run(options)
+        print(f"\npackage {out if arguments.out else '(temporary)'}\ndigest  {digest}", flush=True)
+        if arguments.publish:
+            from modelyard_trainer import publishing  # noqa: PLC0415 (training alone needs no store)
+
+            publishing.publish(out, arguments.publish, arguments.credentials, create_bucket=arguments.create_bucket)
+    return 0
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """0 when the model is good enough, 1 when it is not."""
+    from modelyard_trainer import evaluation  # noqa: PLC0415 (training needs no client)
+
+    options = evaluation.Options(
+        url=arguments.url,
+        model=arguments.model or MODELS[arguments.recipe],
+        samples=arguments.samples,
+        batch=arguments.batch,
+        min_accuracy=arguments.min_accuracy,
+        max_rmse=arguments.max_rmse,
+        wait=arguments.wait,
+    )
+    judge = {"digits": evaluation.digits, "regression": evaluation.diabetes, "tabular": evaluation.tabular}
+    verdict = judge[arguments.recipe](options)
+    print(f"{'PASSED' if verdict.passed else 'FAILED'}: {verdict.text}", flush=True)
+    return 0 if verdict.passed else 1
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a subcommand; expected faults become one line."""
+    from modelyard_trainer.client import ServerError  # noqa: PLC0415
+    from modelyard_trainer.publishing import PublishError  # noqa: PLC0415
+
+    try:
+        return evaluate(arguments) if arguments.command == "evaluate" else train(arguments)
+    except (PackageError, FetchError, PublishError, ServerError, UriError, OSError) as error:
+        print(f"modelyard-trainer {arguments.command}: {error}", file=sys.stderr, flush=True)
+        return 1
