@@ -28,8 +28,8 @@ class Store:
     def __iter__(self) -> Any:
         return iter(list(self._objects.values()))
 
-    def get(self, namespace: str, name: str) -> Any | None:
-        """The object, if it was seen."""
+    def get(self, namespace: str, name: str) -> Any:
+        """The object, or None when it was not seen."""
         return self._objects.get((namespace, name))
 
     def of_model(self, namespace: str, model: str) -> list[Any]:

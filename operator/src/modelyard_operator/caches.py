@@ -16,10 +16,15 @@ NAMESPACE = ""
 
 
 class Caches:
-    """One store for each kind; every change puts the keys it concerns in the queue."""
+    """One store for each kind; every change puts the keys it concerns in the queue.
 
-    def __init__(self, enqueue: Callable[[Key], None]) -> None:
+    `enqueue` is for what must be done now, `settle` for children: several pods that change within a
+    moment then cost one reconcile and one status, not one each.
+    """
+
+    def __init__(self, enqueue: Callable[[Key], None], settle: Callable[[Key], None]) -> None:
         self._enqueue = enqueue
+        self._settle = settle
         self._models: dict[Key, ModelDeployment] = {}
         self._in_namespace: Counter[str] = Counter()
         self._catalog: Catalog | None = None
@@ -95,7 +100,7 @@ class Caches:
     def _child_changed(self, found: object) -> None:
         metadata = found.metadata  # type: ignore[attr-defined]
         if model := metadata.labels.get(LABEL_MODEL):
-            self._enqueue((metadata.namespace, model))
+            self._settle((metadata.namespace, model))
 
     def _node_changed(self, _: object) -> None:
         self._catalog = None

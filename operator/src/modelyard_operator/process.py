@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 # A key that waited so long means that no worker makes progress.
 STUCK_SECONDS = 120.0
+# Children change in bursts; a status that is so much older costs far fewer writes.
+SETTLE_SECONDS = 0.1
 # How often the cache of models is compared with a list: kopf does not notice deletions that a broken watch missed.
 SWEEP_SECONDS = 600.0
 
@@ -40,7 +42,7 @@ class Process:
         self._settings = settings
         self._credentials = credentials.load(environment)
         self._queue = WorkQueue(clock, random.random)
-        self._caches = Caches(self._queue.add)
+        self._caches = Caches(self._queue.add, lambda key: self._queue.add_after(key, SETTLE_SECONDS))
         throttle = Throttle(settings.api_qps, settings.api_burst, clock)
         self._client = Client(self._credentials, throttle, self._leads)
         identity = settings.pod_name or f"{socket.gethostname()}-{random.randrange(10**6):06d}"  # noqa: S311

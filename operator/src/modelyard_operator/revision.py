@@ -13,12 +13,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from . import gpu, model_uri
+from . import model_uri
 from .api.accelerator_profile import AcceleratorProfile
 from .api.model_deployment import ModelDeployment, ModelSource, Resources, Scheduling, Server
 from .api.model_runtime import PACKAGE_FORMAT, ModelRuntime, ModelRuntimeSpec
 from .api.names import ANNOTATION_REFRESH
 from .api.objects import Node
+from .gpu import GpuRequest
+from .gpu import resolve as resolve_gpu
 from .reasons import Reason
 
 
@@ -51,7 +53,7 @@ class Resolved(Struct, frozen=True, rename="camel", omit_defaults=True):
     server: Server
     scheduling: Scheduling
     defaults: Defaults
-    gpu: gpu.GpuRequest | None = None
+    gpu: GpuRequest | None = None
     pod_template: dict[str, Any] | None = None
     name: str = ""
 
@@ -163,7 +165,7 @@ def _priority(runtime: ModelRuntime, wanted: str) -> int | None:
     return next((one.priority for one in runtime.spec.formats if one.name == wanted), None)
 
 
-def _gpu(parent: ModelDeployment, catalog: Catalog) -> gpu.GpuRequest | Unresolved | None:
+def _gpu(parent: ModelDeployment, catalog: Catalog) -> GpuRequest | Unresolved | None:
     asked = parent.spec.gpu
     if asked is None:
         return None
@@ -177,4 +179,4 @@ def _gpu(parent: ModelDeployment, catalog: Catalog) -> gpu.GpuRequest | Unresolv
                 f"spec.gpu.profile: there is no AcceleratorProfile {asked.profile!r}; known: {known} "
                 "(kubectl get acceleratorprofiles)",
             )
-    return gpu.resolve(asked, profile.spec if profile else None, catalog.nodes)
+    return resolve_gpu(asked, profile.spec if profile else None, catalog.nodes)

@@ -6,11 +6,14 @@ from modelyard_operator.revision import Resolved
 
 from . import Manifest
 
-SECURITY_CONTEXT: Manifest = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "readOnlyRootFilesystem": True,
-}
+
+def security_context() -> Manifest:
+    """What the Pod Security Standard *restricted* asks of a container, and a read-only root besides."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
 
 
 def fetch_container(resolved: Resolved) -> Manifest:
@@ -36,7 +39,7 @@ def fetch_container(resolved: Resolved) -> Manifest:
         "args": args,
         "env": _environment(resolved, uri.scheme),
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
-        "securityContext": SECURITY_CONTEXT,
+        "securityContext": security_context(),
         "volumeMounts": mounts,
     }
 

@@ -7,7 +7,7 @@ from modelyard_operator.api.scalars import parse_duration
 from modelyard_operator.revision import Resolved
 
 from . import Manifest
-from .fetch import SECURITY_CONTEXT
+from .fetch import security_context
 
 PROBE_PERIOD = 5
 STARTUP_PERIOD = 2
@@ -27,7 +27,7 @@ def server_container(resolved: Resolved, model_name: str) -> Manifest:
         "env": environment(resolved, model_name),
         "ports": [{"name": "http", "containerPort": runtime.port, "protocol": "TCP"}],
         "resources": _resources(resolved),
-        "securityContext": SECURITY_CONTEXT,
+        "securityContext": security_context(),
         "volumeMounts": [
             {"name": "model", "mountPath": MODEL_PATH, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod
@@ -43,13 +43,15 @@ def server_container(resolved: Resolved, model_name: str) -> Manifest:
 
 
 def environment(resolved: Resolved, model_name: str) -> list[Manifest]:
-    """Variables, later ones winning: ours, the runtime's, the user's. A contract test feeds them to the server."""
+    """Variables, later ones winning: settings, the runtime's, the user's, and the four that the pod depends on."""
     server = resolved.server
-    values = {
+    fixed = {
         "MODEL_PATH": MODEL_PATH,
         "MODEL_NAME": model_name,
         "PORT": str(resolved.runtime.port),
         "GPU_COUNT": str(resolved.gpu.count if resolved.gpu else 0),
+    }
+    values = fixed | {
         "MODELYARD_UNSAFE_FORMATS": resolved.model.unsafe_formats,
         "MODELYARD_LOAD_TIMEOUT": _seconds(server.load_timeout),
         "MODELYARD_DRAIN_TIMEOUT": _seconds(server.drain_timeout),
@@ -65,7 +67,7 @@ def environment(resolved: Resolved, model_name: str) -> list[Manifest]:
     values |= {name: str(value) for name, value in optional.items() if value is not None}
     for variable in (*resolved.runtime.env, *server.env):
         values[variable.name] = variable.value
-    return [{"name": name, "value": value} for name, value in values.items()]
+    return [{"name": name, "value": value} for name, value in (values | fixed).items()]
 
 
 def grace_period(resolved: Resolved) -> int:

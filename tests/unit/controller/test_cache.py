@@ -1,0 +1,161 @@
+"""Caches: never back in time, nothing missed in a relist."""
+
+from typing import Any
+
+import msgspec
+
+from builders import model, pod, runtime
+from modelyard_operator.api.model_deployment import ModelDeploymentStatus
+from modelyard_operator.api.objects import Child
+from modelyard_operator.cache import Key, Store
+from modelyard_operator.caches import Caches
+from modelyard_operator.kube import resources
+
+
+def child(name: str = "digits", version: str = "5", uid: str = "u", **metadata: Any) -> Child:
+    labels = {"modelyard.dev/model": "digits"}
+    body = {"name": name, "namespace": "team", "uid": uid, "resourceVersion": version, "labels": labels, **metadata}
+    return msgspec.convert({"metadata": body}, Child)
+
+
+def store() -> tuple[Store, list[Any]]:
+    heard: list[Any] = []
+    return Store(heard.append), heard
+
+
+def test_an_older_state_is_ignored() -> None:
+    kept, heard = store()
+    kept.put(child(version="9"))
+    kept.put(child(version="10"))
+    kept.put(child(version="9"))
+    assert kept.get("team", "digits").metadata.resource_version == "10"
+    assert len(heard) == 2
+
+
+def test_an_object_of_the_same_name_but_another_uid_is_new() -> None:
+    kept, _ = store()
+    kept.put(child(version="9", uid="old"))
+    kept.put(child(version="3", uid="new"))
+    assert kept.get("team", "digits").metadata.uid == "new"
+
+
+def test_versions_that_are_no_numbers_only_differ() -> None:
+    kept, heard = store()
+    kept.put(child(version="a"))
+    kept.put(child(version="b"))
+    kept.put(child(version="b"))
+    assert len(heard) == 2
+
+
+def test_a_deletion_of_the_predecessor_is_ignored() -> None:
+    kept, _ = store()
+    kept.put(child(uid="new"))
+    kept.remove(child(uid="old"))
+    kept.remove(child(name="never-seen"))
+    assert len(kept) == 1
+    kept.remove(child(uid="new"))
+    assert len(kept) == 0
+    assert kept.of_model("team", "digits") == []
+
+
+def test_our_own_write_wakes_nobody() -> None:
+    kept, heard = store()
+    kept.put(child(), announce=False)
+    assert heard == []
+
+
+def test_a_list_removes_what_was_deleted_while_nobody_watched() -> None:
+    kept, heard = store()
+    kept.put(child("gone"))
+    kept.put(child("stays"))
+    kept.put(child("younger", version="99"))
+    kept.replace("team", [child("stays")], version="50")
+    assert sorted(one.metadata.name for one in kept) == ["stays", "younger"]
+    assert heard[-1].metadata.name == "gone"
+
+
+def test_a_list_of_one_namespace_says_nothing_of_others() -> None:
+    kept, _ = store()
+    kept.put(child("elsewhere"))
+    kept.replace("other", [], version="50")
+    assert len(kept) == 1
+
+
+def test_objects_are_found_by_model_and_lose_their_place_with_the_label() -> None:
+    kept, _ = store()
+    kept.put(child("a"))
+    kept.put(child("b"))
+    assert [one.metadata.name for one in kept.of_model("team", "digits")] == ["a", "b"]
+    kept.put(child("a", version="6", labels={}))
+    assert [one.metadata.name for one in kept.of_model("team", "digits")] == ["b"]
+
+
+def caches() -> tuple[Caches, list[Key], list[Key]]:
+    now: list[Key] = []
+    soon: list[Key] = []
+    return Caches(now.append, soon.append), now, soon
+
+
+def test_a_child_queues_its_model_soon() -> None:
+    every, now, soon = caches()
+    every[resources.PODS].put(pod("r1"))
+    every[resources.SERVICES].put(child(labels={}))
+    assert (now, soon) == ([], [("team", "digits")])
+
+
+def test_a_policy_queues_its_namespace() -> None:
+    every, now, _ = caches()
+    every[resources.POLICIES].put(child())
+    assert now == [("team", "")]
+
+
+def test_a_runtime_queues_only_models_that_it_may_help() -> None:
+    every, now, _ = caches()
+    ready = ModelDeploymentStatus(revision="r1", ready_revision="r1")
+    every.put_model(model("stuck"))
+    every.put_model(model("fine", status=ready))
+    every[resources.MODEL_RUNTIMES].put(runtime())
+    assert now == [("team", "stuck")]
+    assert list(every.catalog().runtimes) == ["modelyard-server"]
+
+
+def test_the_catalogue_follows_its_objects() -> None:
+    every, _, _ = caches()
+    assert every.catalog() is every.catalog()
+    before = every.catalog()
+    every[resources.NODES].put(msgspec.convert({"metadata": {"name": "n"}}, resources.NODES.type))
+    assert every.catalog() is not before
+    assert len(every.catalog().nodes) == 1
+    assert resources.NODES in list(every)
+
+
+def test_only_objects_that_the_model_controls_are_observed() -> None:
+    every, _, _ = caches()
+    parent = model()
+    owner = {"uid": parent.metadata.uid, "controller": True}
+    every[resources.SERVICES].put(child(ownerReferences=[owner]))
+    every[resources.DEPLOYMENTS].put(child())
+    observed = every.observed(parent)
+    assert (len(observed.services), len(observed.deployments)) == (1, 0)
+
+
+def test_models_are_counted_by_namespace() -> None:
+    every, _, _ = caches()
+    assert every.put_model(model())
+    assert not every.put_model(model())
+    assert every.has_models("team")
+    assert every.model_keys() == [("team", "digits")]
+    every.remove_model(("team", "digits"))
+    every.remove_model(("team", "digits"))
+    assert not every.has_models("team")
+
+
+def test_a_model_that_is_being_deleted_is_gone() -> None:
+    every, _, _ = caches()
+    every.put_model(model())
+    leaving = model()
+    metadata = msgspec.structs.replace(
+        leaving.metadata, resource_version="2", deletion_timestamp="2026-01-01T00:00:00Z"
+    )
+    assert every.put_model(msgspec.structs.replace(leaving, metadata=metadata))
+    assert every.model(("team", "digits")) is None

@@ -1,0 +1,197 @@
+"""Decisions: what is applied, scaled and deleted for one observed model."""
+
+from typing import Any
+
+import msgspec
+
+from builders import DEFAULTS, UID, catalog, live, model, pod, runtime
+from modelyard_operator.api.model_deployment import ModelDeployment
+from modelyard_operator.decide import Decision, Observed, Removal, Scale, asked_revision, decide
+from modelyard_operator.render.controller_revision import controller_revision
+from modelyard_operator.render.deployment import deployment
+from modelyard_operator.render.disruption_budget import disruption_budget
+from modelyard_operator.render.service import service
+from modelyard_operator.revision import Resolved, Unresolved, resolve
+
+
+def revision(parent: ModelDeployment, *objects: Any) -> Resolved:
+    found = resolve(parent, catalog(*objects), DEFAULTS)
+    assert isinstance(found, Resolved)
+    return found
+
+
+def settled(parent: ModelDeployment, **over: Any) -> Observed:
+    """What the caches hold once everything is applied and every replica is ready."""
+    asked = revision(parent)
+    count = parent.spec.replicas
+    base: dict[str, Any] = {
+        "deployments": [live(deployment(parent, asked, count))],
+        "services": [live(service(parent))],
+        "history": [live(controller_revision(parent, asked, 1))],
+        "pods": [pod(asked.name, f"pod-{number}", ready=True) for number in range(count)],
+        "budgets": [live(one) for one in [disruption_budget(parent)] if one],
+    }
+    return Observed(**(base | over))
+
+
+def applied(decision: Decision) -> list[tuple[str, str]]:
+    return [(one["kind"], one["metadata"]["name"]) for one in decision.apply]
+
+
+def decided(parent: ModelDeployment, observed: Observed, *objects: Any) -> Decision:
+    return decide(parent, observed, catalog(*objects), DEFAULTS)
+
+
+def test_a_new_model_gets_a_service_and_a_deployment() -> None:
+    parent = model()
+    found = decided(parent, Observed())
+    assert applied(found) == [("Service", "digits"), ("Deployment", f"digits-{revision(parent).name}")]
+    assert (found.scale, found.delete) == ([], [])
+    owner = found.apply[0]["metadata"]["ownerReferences"][0]
+    assert (owner["uid"], owner["controller"]) == (UID, True)
+
+
+def test_two_replicas_get_a_disruption_budget() -> None:
+    assert ("PodDisruptionBudget", "digits") in applied(decided(model(replicas=2), Observed()))
+
+
+def test_a_settled_model_needs_nothing() -> None:
+    parent = model(replicas=2)
+    found = decided(parent, settled(parent))
+    assert (found.apply, found.scale, found.delete) == ([], [], [])
+    assert found.facts.ready == 2
+
+
+def test_the_first_time_that_it_is_ready_is_written_down() -> None:
+    parent = model()
+    found = decided(parent, settled(parent, history=[]))
+    assert [(one["kind"], one["revision"]) for one in found.apply] == [("ControllerRevision", 1)]
+
+
+def test_a_change_by_hand_is_undone() -> None:
+    parent = model()
+    changed = live(service(parent))
+    assert changed.spec is not None
+    changed.spec["ports"][0]["port"] = 8081
+    assert applied(decided(parent, settled(parent, services=[changed]))) == [("Service", "digits")]
+
+
+def test_a_label_taken_away_is_put_back() -> None:
+    parent = model()
+    bare = live(service(parent))
+    bare.metadata.labels.clear()
+    assert applied(decided(parent, settled(parent, services=[bare]))) == [("Service", "digits")]
+
+
+def test_an_edit_starts_a_second_revision_beside_the_first() -> None:
+    before, after = model(replicas=2), model(replicas=2, model={"uri": "s3://models/digits/2"})
+    found = decided(after, settled(before))
+    assert applied(found) == [("Deployment", f"digits-{revision(after).name}")]
+    assert found.apply[0]["spec"]["replicas"] == 2
+    assert found.delete == []
+    assert not found.facts.replaced
+
+
+def test_with_gpus_an_old_replica_makes_room_first() -> None:
+    before, after = model(replicas=2, gpu={}), model(replicas=2, gpu={"count": 1, "product": ["h100"]})
+    found = decided(after, settled(before))
+    assert found.apply[0]["spec"]["replicas"] == 0
+    assert found.scale == [Scale(f"digits-{revision(before).name}", "live", 1)]
+
+
+def test_the_old_revision_goes_once_the_new_one_is_ready() -> None:
+    before, after = model(), model(model={"uri": "s3://models/digits/2"})
+    old, new = settled(before), settled(after)
+    found = decided(
+        after,
+        Observed(
+            deployments=[*old.deployments, *new.deployments],
+            pods=[*old.pods, *new.pods],
+            services=new.services,
+            history=old.history,
+        ),
+    )
+    assert found.delete == [Removal("Deployment", f"digits-{revision(before).name}", "live")]
+    assert [(one["kind"], one["revision"]) for one in found.apply] == [("ControllerRevision", 2)]
+    assert found.facts.replaced
+
+
+def test_going_back_runs_the_recorded_revision_and_makes_it_the_newest() -> None:
+    first, second = model(), model(model={"uri": "s3://models/digits/2"})
+    history = [
+        live(controller_revision(first, revision(first), 1)),
+        live(controller_revision(second, revision(second), 2)),
+    ]
+    found = decided(first, settled(first, history=history))
+    assert [(one["kind"], one["revision"]) for one in found.apply] == [("ControllerRevision", 3)]
+
+
+def test_a_runtime_edit_does_not_touch_a_revision_that_was_ready() -> None:
+    parent = model()
+    found = decided(parent, settled(parent), runtime(image="registry.example/other:2"))
+    assert (found.apply, found.delete) == ([], [])
+
+
+def test_a_runtime_edit_helps_a_revision_that_never_was() -> None:
+    parent = model()
+    other = runtime(image="registry.example/other:2")
+    found = decided(parent, settled(parent, history=[], pods=[]), other)
+    assert applied(found) == [("Deployment", f"digits-{revision(parent, other).name}")]
+    assert found.delete == [Removal("Deployment", f"digits-{revision(parent).name}", "live")]
+
+
+def test_a_record_that_cannot_be_read_any_more_is_resolved_anew() -> None:
+    parent = model()
+    record = live(controller_revision(parent, revision(parent), 1))
+    unreadable = msgspec.structs.replace(record, data={"intent": 1})
+    assert asked_revision(parent, [unreadable], catalog(), DEFAULTS) == revision(parent)
+
+
+def test_pausing_scales_to_zero_and_removes_the_budget() -> None:
+    before, after = model(replicas=2), model(replicas=0)
+    found = decided(after, settled(before))
+    assert found.apply[0]["spec"]["replicas"] == 0
+    assert found.delete == [Removal("PodDisruptionBudget", "digits", "live")]
+
+
+def test_what_cannot_be_resolved_leaves_everything_as_it_is() -> None:
+    before, after = model(), model(runtime="vlm")
+    found = decided(after, settled(before, history=[]))
+    assert (found.apply, found.scale, found.delete) == ([], [], [])
+    assert isinstance(found.facts.revision, Unresolved)
+
+
+def test_what_cannot_be_resolved_can_still_be_paused() -> None:
+    before, after = model(), model(runtime="vlm", replicas=0)
+    found = decided(after, settled(before))
+    assert found.scale == [Scale(f"digits-{revision(before).name}", "live", 0)]
+    assert decided(after, settled(model(replicas=0))).scale == []
+
+
+def test_old_records_beyond_the_limit_are_removed() -> None:
+    parent = model()
+    others = [model(model={"uri": f"s3://models/digits/{number}"}) for number in range(2, 14)]
+    history = [live(controller_revision(one, revision(one), number)) for number, one in enumerate(others, 1)]
+    own = live(controller_revision(parent, revision(parent), 20))
+    found = decided(parent, settled(parent, history=[*history, own]))
+    assert [one.name for one in found.delete] == [
+        f"digits-{revision(one).name}" for one in (others[2], others[1], others[0])
+    ]
+
+
+def test_a_deployment_that_is_being_deleted_is_not_deleted_again() -> None:
+    before, after = model(), model(replicas=0, model={"uri": "s3://models/digits/2"})
+    going = settled(before).deployments[0]
+    going = msgspec.structs.replace(
+        going, metadata=msgspec.structs.replace(going.metadata, deletion_timestamp="2026-01-01T00:00:00Z")
+    )
+    assert decided(after, settled(after, deployments=[going])).delete == []
+
+
+def test_pods_refused_by_quota_become_the_finding() -> None:
+    parent = model()
+    refused = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: gpus"}
+    stuck = live(deployment(parent, revision(parent), 1), status={"conditions": [refused]})
+    found = decided(parent, settled(parent, deployments=[stuck], pods=[]))
+    assert found.facts.finding is not None
+    assert found.facts.finding.message == "exceeded quota: gpus"

@@ -1,0 +1,29 @@
+"""Corners of rendering that no golden case holds."""
+
+import msgspec
+
+from builders import DEFAULTS, catalog, model, runtime
+from modelyard_operator.render.fetch import fetch_container, fetch_volumes
+from modelyard_operator.render.server import server_container
+from modelyard_operator.revision import Defaults, Resolved, resolve
+
+
+def resolved(defaults: Defaults = DEFAULTS, **over: object) -> Resolved:
+    found = resolve(model(), catalog(runtime(**over)), defaults)
+    assert isinstance(found, Resolved)
+    return found
+
+
+def test_without_an_object_store_the_client_s_own_default_counts() -> None:
+    container = fetch_container(resolved(msgspec.structs.replace(DEFAULTS, object_store_endpoint="")))
+    assert "AWS_ENDPOINT_URL" not in [one["name"] for one in container["env"]]
+
+
+def test_without_default_credentials_nothing_is_mounted() -> None:
+    found = resolved(msgspec.structs.replace(DEFAULTS, credentials=""))
+    assert fetch_volumes(found) == []
+    assert "--credentials" not in fetch_container(found)["args"]
+
+
+def test_a_runtime_without_a_command_uses_the_image_s_own() -> None:
+    assert "command" not in server_container(resolved(command=[]), "digits")

@@ -1,0 +1,118 @@
+"""The queue in virtual time."""
+
+import asyncio
+
+from modelyard_operator.workqueue import FIRST_DELAY, LAST_DELAY, WorkQueue
+
+
+class Clock:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def queue() -> tuple[WorkQueue, Clock]:
+    clock = Clock()
+    return WorkQueue(clock, lambda: 1.0), clock
+
+
+async def test_a_key_waits_once_however_often_it_is_added() -> None:
+    keys, _ = queue()
+    keys.add(("a", "x"))
+    keys.add(("a", "x"))
+    assert await keys.take() == ("a", "x")
+    assert len(keys) == 0
+
+
+async def test_a_key_that_is_worked_on_is_never_given_to_a_second_worker() -> None:
+    keys, _ = queue()
+    keys.add(("a", "x"))
+    await keys.take()
+    keys.add(("a", "x"))
+    assert len(keys) == 0
+    keys.done(("a", "x"))
+    assert await keys.take() == ("a", "x")
+
+
+async def test_namespaces_take_turns() -> None:
+    keys, _ = queue()
+    for name in ("1", "2", "3"):
+        keys.add(("large", name))
+    keys.add(("small", "1"))
+    order = [await keys.take() for _ in range(4)]
+    assert order == [("large", "1"), ("small", "1"), ("large", "2"), ("large", "3")]
+
+
+async def test_a_delayed_key_comes_when_it_is_due() -> None:
+    keys, clock = queue()
+    keys.add_after(("a", "later"), 5)
+    keys.add(("a", "now"))
+    assert await keys.take() == ("a", "now")
+    clock.now = 5
+    assert await keys.take() == ("a", "later")
+
+
+async def test_the_earliest_of_two_delays_counts_and_the_key_comes_once() -> None:
+    keys, clock = queue()
+    keys.add_after(("a", "x"), 9)
+    keys.add_after(("a", "x"), 3)
+    keys.add_after(("a", "x"), 6)
+    clock.now = 10
+    assert await keys.take() == ("a", "x")
+    keys.done(("a", "x"))
+    keys.add(("b", "end"))
+    assert await keys.take() == ("b", "end")
+
+
+async def test_pauses_double_up_to_a_limit_and_success_forgets_them() -> None:
+    keys, _ = queue()
+    pauses = [keys.retry(("a", "x")) for _ in range(20)]
+    assert pauses[:3] == [FIRST_DELAY, FIRST_DELAY * 2, FIRST_DELAY * 4]
+    assert pauses[-1] == LAST_DELAY
+    keys.succeeded(("a", "x"))
+    assert keys.retry(("a", "x")) == FIRST_DELAY
+
+
+async def test_the_server_s_own_wish_is_respected() -> None:
+    keys, _ = queue()
+    assert keys.retry(("a", "x"), at_least=7) == 7
+
+
+async def test_age_of_the_oldest() -> None:
+    keys, clock = queue()
+    assert keys.oldest() == 0
+    keys.add(("a", "x"))
+    clock.now = 4
+    keys.add(("a", "y"))
+    assert keys.oldest() == 4
+
+
+async def test_a_worker_that_waits_is_woken() -> None:
+    keys, _ = queue()
+    waiting = asyncio.create_task(keys.take())
+    await asyncio.sleep(0)
+    keys.add(("a", "x"))
+    assert await waiting == ("a", "x")
+
+
+async def test_a_worker_wakes_up_by_itself_when_a_delay_ends() -> None:
+    loop = asyncio.get_running_loop()
+    keys = WorkQueue(loop.time, lambda: 1.0)
+    keys.add_after(("a", "x"), 0.01)
+    assert await keys.take() == ("a", "x")
+
+
+async def test_idle_waits_for_the_last_worker() -> None:
+    keys, _ = queue()
+    await keys.idle()
+    keys.add(("a", "x"))
+    await keys.take()
+    idle = asyncio.create_task(keys.idle())
+    await asyncio.sleep(0)
+    assert not idle.done()
+    keys.done(("a", "x"))
+    await idle
