@@ -17,7 +17,7 @@ MONITORING_KINDS = {api.rsplit("/", 1)[1] for api in MONITORING_API}
 CASES: dict[str, dict[str, Any]] = yaml.safe_load((PROJECT / "tests" / "chart" / "cases.yaml").read_text())
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(params=CASES, scope="session")
 def rendered(request: pytest.FixtureRequest, chart: Chart) -> list[Object]:
     """All objects of one case."""
     return chart.objects(CASES[request.param], apis=MODELYARD_API + MONITORING_API)
