@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from typing import Any
 
-import kubernetes_validate  # type: ignore[import-untyped]
+import kubernetes_validate
 import pytest
 import yaml
 

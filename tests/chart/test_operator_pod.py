@@ -1,26 +1,10 @@
 """The operator's pod: hardened, probed, spread, and told exactly the settings it knows."""
 
 from chart.rendering import Chart, Object, only
+from modelyard_operator.settings import Settings, load, variable
 
-SETTINGS = {
-    "MODELYARD_NAMESPACES",
-    "MODELYARD_FETCH_IMAGE",
-    "MODELYARD_IMAGE_PULL_POLICY",
-    "MODELYARD_OBJECT_STORE_ENDPOINT",
-    "MODELYARD_OBJECT_STORE_REGION",
-    "MODELYARD_DEFAULT_CREDENTIALS",
-    "MODELYARD_WORKERS",
-    "MODELYARD_API_QPS",
-    "MODELYARD_API_BURST",
-    "MODELYARD_LEASE_NAME",
-    "MODELYARD_LEASE_DURATION",
-    "MODELYARD_HTTP_PORT",
-    "MODELYARD_LOG_FORMAT",
-    "MODELYARD_LOG_LEVEL",
-    "MODELYARD_DRAIN_TIMEOUT",
-    "POD_NAME",
-    "POD_NAMESPACE",
-}
+# The operator takes its own namespace when it is not told another, and the chart's Role is in that namespace only.
+DEFAULTED = {"MODELYARD_LEASE_NAMESPACE"}
 
 
 def environment(objects: list[Object]) -> dict[str, str | None]:
@@ -76,8 +60,19 @@ def test_probes_ask_the_health_paths_on_the_http_port(defaults: list[Object]) ->
     assert paths["readinessProbe"] == {"path": "/readyz", "port": "http"}
 
 
-def test_the_environment_is_the_operators_settings(chart: Chart) -> None:
-    assert set(environment(chart.objects({"objectStore.endpoint": "http://store"}))) == SETTINGS
+def test_the_environment_is_every_setting_of_the_operator(chart: Chart) -> None:
+    known = {variable(field) for field in Settings.__struct_fields__}
+    assert set(environment(chart.objects({"objectStore.endpoint": "http://store"}))) == known - DEFAULTED
+
+
+def test_the_operator_understands_its_environment(chart: Chart) -> None:
+    values = {"namespaces": ["team-a", "team-b"], "operator.lease.duration": 30, "operator.log.format": "text"}
+    env = {name: value for name, value in environment(chart.objects(values)).items() if value is not None}
+    settings = load([], env)
+    assert settings.namespaces == ["team-a", "team-b"]
+    assert settings.lease_duration == 30
+    assert settings.log_format == "text"
+    assert settings.fetch_image == "127.0.0.1:5000/modelyard/model-server:0.1.0"
 
 
 def test_values_reach_the_environment_as_text(chart: Chart) -> None:

