@@ -1,11 +1,11 @@
 {{/*
 The operator's permissions, once: the ClusterRole of the cluster mode or the Role of each watched namespace.
-Server-side apply that creates an object needs create and patch. No Secrets, no wildcards, no CRDs, no nodes.
+Server-side apply that creates an object needs create and patch. No Secrets, no wildcards, no CRDs.
 */}}
 {{- define "modelyard.operatorRules" }}
 - apiGroups: [modelyard.dev]
   resources: [modeldeployments]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [modelyard.dev]
   resources: [modeldeployments/status]
   verbs: [patch]
@@ -24,7 +24,4 @@ Server-side apply that creates an object needs create and patch. No Secrets, no 
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
-- apiGroups: [""]
-  resources: [events]
-  verbs: [create, patch]
 {{- end }}

@@ -17,7 +17,6 @@ def owner_reference(parent: ModelDeployment) -> Manifest:
         "name": parent.metadata.name,
         "uid": parent.metadata.uid,
         "controller": True,
-        "blockOwnerDeletion": True,
     }
 
 
