@@ -8,9 +8,15 @@ helm=${MODELYARD_HELM:-helm}
 folder=${1:-$root/manifests}
 namespace=modelyard-system
 
+command -v "$helm" >/dev/null || {
+  echo "$0: no helm at '$helm'; set MODELYARD_HELM to a helm binary" >&2
+  exit 1
+}
+
 render() {
-  # What only Helm understands is left out.
-  "$helm" template modelyard "$root/charts/modelyard" --namespace "$namespace" "$@" |
+  # What only Helm understands is left out. Not a pipe: sh would hide that helm failed.
+  rendered=$("$helm" template modelyard "$root/charts/modelyard" --namespace "$namespace" "$@")
+  printf '%s\n' "$rendered" |
     sed -e '/^# Source: /d' -e '/^ *helm.sh\/chart: /d' -e 's/managed-by: Helm$/managed-by: kubectl/'
 }
 

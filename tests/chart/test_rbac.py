@@ -14,20 +14,22 @@ READ = "list watch"
 OWNED = "get list watch create patch delete"
 
 
-def rules(found: Iterable[Resource], verbs: str) -> dict[tuple[str, str], str]:
-    """The same verbs for each of the operator's own resources."""
-    return {(one.api_version.rpartition("/")[0], one.plural): verbs for one in found}
-
-
-# (API group, resource): verbs. Read from the operator's own table of what it watches and writes.
-NAMESPACED = [one for one in resources.WATCHED if one.namespaced and one.kind not in resources.WRITTEN]
+# (API group, resource): verbs. This is the operator's whole right; to widen it is a decision, so it is written out.
 OPERATOR = {
     ("modelyard.dev", "modeldeployments"): READ,
     ("modelyard.dev", "modeldeployments/status"): "patch",
-    **rules(resources.WRITTEN.values(), OWNED),
-    **rules(NAMESPACED, READ),
+    ("apps", "deployments"): OWNED,
+    ("apps", "controllerrevisions"): OWNED,
+    ("", "services"): OWNED,
+    ("policy", "poddisruptionbudgets"): OWNED,
+    ("networking.k8s.io", "networkpolicies"): OWNED,
+    ("", "pods"): READ,
 }
-CATALOG = rules([one for one in resources.WATCHED if not one.namespaced], READ)
+CATALOG = {
+    ("modelyard.dev", "modelruntimes"): READ,
+    ("modelyard.dev", "acceleratorprofiles"): READ,
+    ("", "nodes"): READ,
+}
 LEASES = {("coordination.k8s.io", "leases"): "create get update"}
 VIEWER = {
     **{("modelyard.dev", kind): "get list watch" for kind in ("modelruntimes", "acceleratorprofiles")},
@@ -47,6 +49,11 @@ NAMESPACES = ["team-a", "team-b"]
 def expanded(table: dict[tuple[str, str], str]) -> Permissions:
     """One entry for each group, resource and verb."""
     return {(group, resource, verb) for (group, resource), verbs in table.items() for verb in verbs.split()}
+
+
+def used(found: Iterable[Resource], verbs: str) -> Permissions:
+    """The same verbs for each of the operator's own resources."""
+    return expanded({(one.api_version.rpartition("/")[0], one.plural): verbs for one in found})
 
 
 def permissions(role: Object) -> Permissions:
@@ -72,6 +79,14 @@ def bound(binding: Object) -> tuple[Any, ...]:
 def namespaced(chart: Chart) -> list[Object]:
     """The chart for two namespaces."""
     return chart.objects({"namespaces": NAMESPACES})
+
+
+def test_the_tables_are_what_the_operator_watches_and_writes() -> None:
+    watched = [one for one in resources.WATCHED if one.namespaced]
+    # ModelDeployments are watched through the framework, which is not in the operator's own table.
+    own = {("modelyard.dev", "modeldeployments"): READ, ("modelyard.dev", "modeldeployments/status"): "patch"}
+    assert expanded(OPERATOR) == used(watched, READ) | used(resources.WRITTEN.values(), OWNED) | expanded(own)
+    assert expanded(CATALOG) == used([one for one in resources.WATCHED if not one.namespaced], READ)
 
 
 def test_cluster_mode_grants_the_operator_its_table(defaults: list[Object]) -> None:

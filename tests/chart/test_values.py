@@ -16,7 +16,7 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 FROM_HELM = {"global"}
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
-    ({"operater.replicas": 3}, "additional properties 'operater' not allowed"),
+    ({"operatr.replicas": 3}, "additional properties 'operatr' not allowed"),
     ({"operator.replica": 3}, "at '/operator': additional properties 'replica' not allowed"),
     ({"operator.replicas": 0}, "at '/operator/replicas'"),
     ({"operator.replicas": "two"}, "at '/operator/replicas'"),
