@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import cluster, images, layout, status, teardown, tools
+from . import cluster, images, layout, packages, status, teardown, tools
 from .controlplane import ControlPlane
 from .daemons import NAMES, Daemons
 from .errors import LocalError, tail
@@ -80,11 +80,8 @@ def _up(_: argparse.Namespace, paths: Paths) -> int:
 
 def _down(options: argparse.Namespace, paths: Paths) -> int:
     progress = Progress()
-    with cluster.locked(paths):
+    with cluster.locked(paths, progress):
         teardown.down(paths, progress, keep_images=options.keep_images)
-    if not options.keep_images:
-        (paths.home / ".lock").unlink(missing_ok=True)
-        paths.home.rmdir()
     progress.line(f"nothing of the cluster is left; built tools stay in {paths.cache}")
     return 0
 
@@ -112,19 +109,18 @@ def _images(options: argparse.Namespace, paths: Paths) -> int:
     progress = Progress()
     box = tools.ToolBox(paths)
     builder = images.Builder(paths, box, options.registry or layout.REGISTRY)
-    names = options.names or list(images.NAMES)
-    unknown = sorted(set(names) - set(images.NAMES))
-    if unknown:
-        raise LocalError(f"no such image: {', '.join(unknown)}; known: {', '.join(images.NAMES)}")
-    needed = [tool for tool in tools.select("node") if tool.name in ("registry", "versitygw", "pause")]
+    names = images.select(options.names)
+    needed = tools.select("node", ["registry", "versitygw", "pause"])
     daemons = Daemons(paths, box)
     steps = [
-        cluster.tool_step("tools", needed, box, progress),
+        Step("packages", lambda: packages.ensure(paths.logs / "packages.log")),
+        cluster.tool_step("tools", needed, box, progress, after="packages"),
         Step("registry", lambda: "" if options.registry else daemons.ensure("registry"), ("tools",)),
         Step("base image", builder.base, ("tools",)),
-        *(cluster.image_step(name, builder, "registry", "base image") for name in names),
+        *cluster.image_steps(names, builder),
     ]
-    run_steps(steps, progress, IMAGE_WORKERS)
+    with cluster.locked(paths, progress):
+        run_steps(steps, progress, IMAGE_WORKERS)
     for name in names:
         print(name, images.references(paths).get(name, "-") if not options.registry else builder.reference(name))
     return 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from . import gpu, images, network, objects, packages, preflight
 from .daemons import Daemons
-from .errors import LocalError
 from .paths import Paths
 from .progress import Progress
 from .steps import Step, run_steps
@@ -18,23 +18,26 @@ WORKERS = 3
 
 
 @contextmanager
-def locked(paths: Paths) -> Iterator[None]:
-    """Keep a second `up` or `down` of the same cluster out."""
-    paths.home.mkdir(parents=True, exist_ok=True)
-    with (paths.home / ".lock").open("w") as lock:
+def locked(paths: Paths, progress: Progress) -> Iterator[None]:
+    """Let one command at a time change a cluster; the lock lies in the cache, as `down` removes the home."""
+    name = hashlib.sha256(str(paths.home).encode()).hexdigest()[:16]
+    file = paths.cache / "lock" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise LocalError(f"another up or down works on {paths.home}; wait for it") from error
+        except BlockingIOError:
+            progress.line(f"another command changes {paths.home}; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def up(paths: Paths, progress: Progress) -> None:
     """Bring the cluster up, or heal it."""
-    tools = ToolBox(paths)
-    preflight.check(paths)
-    progress.line("preflight: this machine is ready")
-    with locked(paths):
+    with locked(paths, progress):
+        preflight.check(paths)
+        progress.line("preflight: this machine is ready")
+        tools = ToolBox(paths)
         run_steps(_steps(paths, tools, progress), progress, WORKERS)
 
 
@@ -74,7 +77,7 @@ def _steps(paths: Paths, tools: ToolBox, progress: Progress) -> list[Step]:
         daemon("kube-controller-manager", "kube-apiserver", "tools of the node"),
         daemon("kube-scheduler", "kube-apiserver", "tools of the node"),
         daemon("registry", "tools of the node"),
-        image_step(images.PAUSE.name, builder, "registry"),
+        *image_steps([images.PAUSE.name], builder),
         Step(
             "containerd",
             lambda: daemons.ensure("containerd", builder.reference(images.PAUSE.name)),
@@ -87,13 +90,18 @@ def _steps(paths: Paths, tools: ToolBox, progress: Progress) -> list[Step]:
         Step("GPUs", lambda: gpu.ensure(daemons.client()), ("node",)),
         tool_step("other tools", rest, tools, progress, after="tools of the node"),
         Step("links", _linker(paths, tools), ("other tools",)),
-        *(image_step(name, builder, "registry", "base image") for name in images.NAMES if name != images.PAUSE.name),
+        *image_steps([name for name in images.NAMES if name != images.PAUSE.name], builder),
     ]
 
 
-def image_step(name: str, builder: images.Builder, *needs: str) -> Step:
-    """Return the step that builds and pushes one image."""
-    return Step(f"image {name}", lambda: builder.build(name), needs)
+def image_steps(names: Sequence[str], builder: images.Builder) -> list[Step]:
+    """Return the steps that build and push images, those that share layers one after the other."""
+
+    def step(name: str) -> Step:
+        before = [f"image {other}" for other in images.predecessors(name) if other in names]
+        return Step(f"image {name}", lambda: builder.build(name), ("registry", *before, *builder.needs(name)))
+
+    return [step(name) for name in names]
 
 
 def _linker(paths: Paths, tools: ToolBox) -> Callable[[], str]:

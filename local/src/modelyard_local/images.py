@@ -10,6 +10,7 @@ import fcntl
 import http.client
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +26,17 @@ REPOSITORY = "modelyard"
 
 @dataclass(frozen=True)
 class Image:
-    """An image of the project; `tools` are binaries that its context gets as `.tools/NAME`."""
+    """An image of the project.
+
+    `tools` are binaries that its context gets as `.tools/NAME`. `shares_layers_of` names an image whose
+    Dockerfile has the same first steps: built after it, those are not run twice.
+    """
 
     name: str
     dockerfile: str
     tools: tuple[str, ...] = ()
     from_base: bool = True
+    shares_layers_of: str | None = None
 
 
 PAUSE = Image("pause", "local/images/pause/Dockerfile", ("pause",), from_base=False)
@@ -39,7 +45,7 @@ IMAGES = (
     Image("object-store", "local/images/object-store/Dockerfile", ("versitygw",), from_base=False),
     Image("operator", "operator/Dockerfile"),
     Image("model-server", "model-server/Dockerfile"),
-    Image("trainer", "trainer/Dockerfile"),
+    Image("trainer", "trainer/Dockerfile", shares_layers_of="model-server"),
 )
 PYTHON = "python"
 """The base image itself, pushed too: a client inside the cluster."""
@@ -72,6 +78,10 @@ class Builder:
             return ""
         baseimage.build(self._store, self._log("base"))
         return f"{baseimage.SUITE} with Python {baseimage.PYTHON}"
+
+    def needs(self, name: str) -> tuple[str, ...]:
+        """Return the steps that must come before an image's, apart from the registry's."""
+        return () if name != PYTHON and not _image(name).from_base else ("base image",)
 
     def reference(self, name: str) -> str:
         """Return the reference that an image has, or would have once built."""
@@ -146,6 +156,20 @@ class Builder:
                 temporary = file.with_suffix(".new")
                 temporary.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
                 temporary.replace(file)
+
+
+def select(names: Sequence[str]) -> list[str]:
+    """Return all images, or those named, in the order in which they are built."""
+    for name in names:
+        if name != PYTHON:
+            _image(name)
+    return [name for name in NAMES if not names or name in names]
+
+
+def predecessors(name: str) -> tuple[str, ...]:
+    """Return the images that must be built before this one."""
+    shared = None if name == PYTHON else _image(name).shares_layers_of
+    return (shared,) if shared else ()
 
 
 def _image(name: str) -> Image:

@@ -59,7 +59,7 @@ def down(paths: Paths, progress: Progress, *, keep_images: bool) -> None:
 
 def leftovers(paths: Paths, *, keep_images: bool = False) -> list[str]:
     """Return everything of the cluster that is still on the machine."""
-    kept = {paths.images.name, ".lock"} if keep_images else {".lock"}
+    kept = {paths.images.name} if keep_images else set()
     found = [f"process {pid}: {command}" for pid, command in our_processes(paths)]
     found += [f"mount {target}" for target in mounts_below(paths.home)]
     found += [f"interface {name}" for name in network.our_interfaces()]
@@ -166,9 +166,10 @@ def _remove_files(paths: Paths, *, keep_images: bool) -> None:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
     for path in paths.home.glob("*"):
-        if path.name == ".lock" or (keep_images and path == paths.images):
-            continue
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if not (keep_images and path == paths.images):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if paths.home.is_dir() and not any(paths.home.iterdir()):
+        paths.home.rmdir()
 
 
 def _files_outside(paths: Paths) -> Iterator[Path]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from modelyard_local import baseimage
+from modelyard_local.cluster import image_steps
 from modelyard_local.errors import LocalError
-from modelyard_local.images import Builder, references
+from modelyard_local.images import NAMES, Builder, references, select
 from modelyard_local.paths import Paths
 from modelyard_local.tools import ToolBox
 
@@ -46,6 +47,22 @@ def test_an_image_without_a_dockerfile_is_skipped_with_a_word(paths: Paths) -> N
 def test_an_unknown_image_is_refused_with_the_known_ones(paths: Paths) -> None:
     with pytest.raises(LocalError, match="no such image: web; known: python, pause"):
         Builder(paths, ToolBox(paths)).reference("web")
+
+
+def test_images_come_in_the_order_in_which_they_are_built() -> None:
+    assert select(["trainer", "python"]) == ["python", "trainer"]
+    assert select([]) == list(NAMES)
+
+
+def test_an_image_that_shares_layers_is_built_after_the_other(paths: Paths) -> None:
+    steps = {step.name: step.needs for step in image_steps(["model-server", "trainer"], Builder(paths, ToolBox(paths)))}
+    assert "image model-server" in steps["image trainer"]
+    assert steps["image model-server"] == ("registry", "base image")
+
+
+def test_an_image_that_is_asked_for_alone_waits_for_no_other(paths: Paths) -> None:
+    [step] = image_steps(["trainer"], Builder(paths, ToolBox(paths)))
+    assert step.needs == ("registry", "base image")
 
 
 def test_references_are_read_from_the_state(paths: Paths) -> None:
