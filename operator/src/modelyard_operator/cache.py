@@ -33,7 +33,7 @@ class Store:
         return self._objects.get((namespace, name))
 
     def of_model(self, namespace: str, model: str) -> list[Any]:
-        """Objects that carry the label of this model."""
+        """Objects that belong to this model."""
         return [self._objects[key] for key in sorted(self._by_model.get((namespace, model), ()))]
 
     def put(self, found: Any, *, announce: bool = True) -> None:
@@ -43,7 +43,9 @@ class Store:
             return
         self._forget(key)
         self._objects[key] = found
-        model = found.metadata.labels.get(LABEL_MODEL)
+        model = model_of(found.metadata)
+        if before is not None and announce and model_of(before.metadata) != model:
+            self._listener(before)
         if model:
             self._by_model.setdefault((found.metadata.namespace, model), set()).add(key)
         if announce:
@@ -73,13 +75,21 @@ class Store:
         before = self._objects.pop(key, None)
         if before is None:
             return
-        model = before.metadata.labels.get(LABEL_MODEL)
+        model = model_of(before.metadata)
         if model:
             group = (before.metadata.namespace, model)
             members = self._by_model.get(group, set())
             members.discard(key)
             if not members:
                 self._by_model.pop(group, None)
+
+
+def model_of(metadata: ObjectMeta) -> str:
+    """The model that an object belongs to: by its owner, which nobody changes in passing, else by its label."""
+    for owner in metadata.owner_references:
+        if owner.controller and owner.kind == "ModelDeployment":
+            return owner.name
+    return metadata.labels.get(LABEL_MODEL, "")
 
 
 def newer(one: ObjectMeta, other: ObjectMeta) -> bool:

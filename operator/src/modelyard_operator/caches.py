@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from .api.model_deployment import ModelDeployment
-from .api.names import LABEL_MODEL
-from .cache import Key, Store, newer
+from .cache import Key, Store, model_of, newer
 from .decide import Observed
 from .kube import resources
 from .kube.resources import Resource
@@ -99,7 +98,7 @@ class Caches:
 
     def _child_changed(self, found: object) -> None:
         metadata = found.metadata  # type: ignore[attr-defined]
-        if model := metadata.labels.get(LABEL_MODEL):
+        if model := model_of(metadata):
             self._settle((metadata.namespace, model))
 
     def _node_changed(self, _: object) -> None:

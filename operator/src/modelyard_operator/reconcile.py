@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Awaitable
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -89,7 +88,16 @@ class Reconciler:
             raise NotOwnedError(
                 f"{resource.kind} {metadata['name']} exists and is not controlled by this ModelDeployment"
             )
-        await self._taken(resource, self._client.apply(resource, manifest, _cause(manifest, live)))
+        await self._taken(resource, self._send(resource, manifest, live))
+
+    def _send(self, resource: resources.Resource, manifest: Manifest, live: Child | None) -> Awaitable[bytes]:
+        """Create it, change it, or undo what somebody did to it."""
+        if live is None:
+            return self._client.apply(resource, manifest, "create")
+        asked = manifest["metadata"]["annotations"][ANNOTATION_SPEC_HASH]
+        if live.metadata.annotations.get(ANNOTATION_SPEC_HASH) == asked:
+            return self._client.repair(resource, manifest, live.metadata.uid)
+        return self._client.apply(resource, manifest, "spec")
 
     async def _look(self, resource: resources.Resource, namespace: str, name: str) -> Child | None:
         """Read what the cache does not know: an object without our labels must not be taken over."""
@@ -113,8 +121,7 @@ class Reconciler:
         if self._caches.has_models(namespace):
             manifest = network_policy(namespace)
             if differs(manifest, live):
-                cause = "create" if live is None else "drift"
-                await self._taken(resources.POLICIES, self._client.apply(resources.POLICIES, manifest, cause))
+                await self._taken(resources.POLICIES, self._send(resources.POLICIES, manifest, live))
         elif live is not None:
             await self._delete(resources.POLICIES, namespace, NETWORK_POLICY, live.metadata.uid)
 
@@ -132,13 +139,6 @@ class Reconciler:
 
 def _ours(live: Child, owner: str) -> bool:
     return live.metadata.controlled_by(owner)
-
-
-def _cause(manifest: dict[str, Any], live: Child | None) -> str:
-    if live is None:
-        return "create"
-    asked = manifest["metadata"]["annotations"][ANNOTATION_SPEC_HASH]
-    return "drift" if live.metadata.annotations.get(ANNOTATION_SPEC_HASH) == asked else "spec"
 
 
 _seen: dict[Key, tuple[str, str]] = {}

@@ -7,7 +7,7 @@ import msgspec
 from builders import model, pod, runtime
 from modelyard_operator.api.model_deployment import ModelDeploymentStatus
 from modelyard_operator.api.objects import Child
-from modelyard_operator.cache import Key, Store
+from modelyard_operator.cache import Key, Store, model_of
 from modelyard_operator.caches import Caches
 from modelyard_operator.kube import resources
 
@@ -88,6 +88,19 @@ def test_objects_are_found_by_model_and_lose_their_place_with_the_label() -> Non
     assert [one.metadata.name for one in kept.of_model("team", "digits")] == ["a", "b"]
     kept.put(child("a", version="6", labels={}))
     assert [one.metadata.name for one in kept.of_model("team", "digits")] == ["b"]
+
+
+def test_an_object_that_loses_its_label_tells_its_former_model() -> None:
+    kept, heard = store()
+    kept.put(child("a"))
+    kept.put(child("a", version="6", labels={}))
+    assert [one.metadata.labels for one in heard[1:]] == [{"modelyard.dev/model": "digits"}, {}]
+
+
+def test_an_owner_says_more_than_a_label() -> None:
+    owner = {"uid": "m", "kind": "ModelDeployment", "name": "digits", "controller": True}
+    assert model_of(child(labels={}, ownerReferences=[owner]).metadata) == "digits"
+    assert model_of(child(ownerReferences=[owner | {"kind": "ReplicaSet", "name": "rs"}]).metadata) == "digits"
 
 
 def caches() -> tuple[Caches, list[Key], list[Key]]:

@@ -1,5 +1,7 @@
 """Corners of rendering that no golden case holds."""
 
+from typing import Any
+
 import msgspec
 
 from builders import DEFAULTS, catalog, model, runtime
@@ -8,7 +10,7 @@ from modelyard_operator.render.server import server_container
 from modelyard_operator.revision import Defaults, Resolved, resolve
 
 
-def resolved(defaults: Defaults = DEFAULTS, **over: object) -> Resolved:
+def resolved(defaults: Defaults = DEFAULTS, **over: Any) -> Resolved:
     found = resolve(model(), catalog(runtime(**over)), defaults)
     assert isinstance(found, Resolved)
     return found

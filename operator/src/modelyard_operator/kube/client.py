@@ -123,6 +123,20 @@ class Client:
             query={"fieldManager": FIELD_MANAGER, "force": "true"},
         )
 
+    async def repair(self, resource: Resource, manifest: Mapping[str, Any], uid: str) -> bytes:
+        """Undo a change by hand, if the object still is the one that was seen.
+
+        Server-side apply merges lists by key, so it would leave what somebody else added; a merge patch replaces lists.
+        """
+        metrics.API_WRITES.labels(resource.kind, "drift").inc()
+        metadata = manifest["metadata"]
+        kept = {key: metadata[key] for key in ("labels", "annotations", "ownerReferences") if key in metadata}
+        patch = {**manifest, "metadata": {**kept, "uid": uid}}
+        path = resource.path(metadata.get("namespace", ""), metadata["name"])
+        return await self._write(
+            "PATCH", resource, path, msgspec.json.encode(patch), MERGE, {"fieldManager": FIELD_MANAGER}
+        )
+
     async def scale(self, resource: Resource, namespace: str, name: str, uid: str, replicas: int) -> bytes:
         """Ask a Deployment for another number of replicas, if it still is the one with this uid."""
         metrics.API_WRITES.labels(resource.kind, "scale").inc()

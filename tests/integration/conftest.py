@@ -1,0 +1,58 @@
+"""One control plane for all tests of this folder that share it; a namespace for each test."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from integration.running import NAMESPACE, Cluster, Operator, cluster
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The control plane."""
+    with cluster(tmp_path_factory.mktemp("integration")) as found:
+        found.kubectl("apply", "-f", "-", given=RUNTIME)
+        yield found
+
+
+@pytest.fixture(scope="session")
+def account(shared: Cluster) -> Path:
+    """Kubeconfig of the operator's own ServiceAccount: what RBAC does not grant, it cannot do."""
+    return shared.plane.service_account_kubeconfig(NAMESPACE, "modelyard-operator")
+
+
+@pytest.fixture
+def operator(shared: Cluster, account: Path, tmp_path: Path) -> Iterator[Operator]:
+    """An operator that leads."""
+    found = Operator(account, tmp_path / "operator.log", MODELYARD_LEASE_DURATION="4")
+    found.quiet()
+    yield found
+    if found.process.poll() is None:
+        assert found.metric("modelyard_api_requests_total", code="403") == 0, "RBAC lacks something"
+        assert found.metric("modelyard_reconcile_total", result="error") == 0, (tmp_path / "operator.log").read_text()
+        assert found.end() == 0
+
+
+@pytest.fixture
+def namespace(shared: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace that admits only pods of the restricted standard."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-")
+    shared.kubectl("create", "namespace", name)
+    shared.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    yield name
+    shared.kubectl("delete", "modeldeployments", "--all", "--namespace", name, "--wait=false")
+    shared.kubectl("delete", "namespace", name, "--wait=false")
+
+
+RUNTIME = """
+apiVersion: modelyard.dev/v1alpha1
+kind: ModelRuntime
+metadata: {name: modelyard-server}
+spec:
+  image: registry.example/modelyard/model-server:1
+  formats: [{name: package}, {name: torch}, {name: sklearn}]
+  command: [modelyard-server]
+  args: [serve, --model, $(MODEL_PATH), --name, $(MODEL_NAME), --port, $(PORT)]
+"""
