@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.running import NAMESPACE, Cluster, Operator, cluster
+from chart.rendering import NAMESPACE
+from integration.running import Cluster, Operator, cluster
 
 
 @pytest.fixture(scope="session")
