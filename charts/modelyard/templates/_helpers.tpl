@@ -23,7 +23,7 @@
 {{- if .image.digest -}}
 {{- printf "%s@%s" $reference .image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" $reference (.root.Values.images.tag | default .root.Chart.AppVersion) -}}
+{{- printf "%s:%s" $reference (.image.tag | default .root.Values.images.tag | default .root.Chart.AppVersion) -}}
 {{- end -}}
 {{- end -}}
 
