@@ -48,4 +48,6 @@ def write(root: Path, card: ModelCard, reference: Reference, save_weights: Calla
     (root / parse.FILE).write_bytes(parse.encode(card))
     (root / REFERENCE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(reference), indent=1) + b"\n")
     save_weights(root)
+    for entry in root.iterdir():
+        entry.chmod(0o644)  # safetensors writes 0600, and a claim's reader has another uid
     return files.seal(root)

@@ -19,13 +19,14 @@ class Worker:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._died = False
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
 
     @property
     def alive(self) -> bool:
         """False once the thread has died; liveness reports it, since no request can be answered then."""
-        return self._thread.is_alive()
+        return self._thread.is_alive() and not self._died
 
     def submit(self, call: Callable[[], T], deliver: Deliver[T]) -> None:
         """Queue `call`; `deliver` gets its result or exception on the event loop."""
@@ -35,9 +36,10 @@ class Worker:
                 result: T | BaseException = call()
             except Exception as error:  # noqa: BLE001 (delivered, not swallowed)
                 result = error
-            except BaseException as error:
-                self._deliver(deliver, error)
-                raise
+            except BaseException as error:  # noqa: BLE001 (an exit or a fatal fault of a library: the thread must end)
+                log.critical("the inference thread has died", exc_info=error)
+                self._died = True
+                result = error
             self._deliver(deliver, result)
 
         self._inbox.put(task)
@@ -68,3 +70,5 @@ class Worker:
     def _run(self) -> None:
         while (task := self._inbox.get()) is not None:
             task()
+            if self._died:
+                return

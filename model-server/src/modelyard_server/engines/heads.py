@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from modelyard_server.errors import StartupError
 from modelyard_server.package.card import ModelCard
 from modelyard_server.protocol.datatypes import NUMPY, Array
 
@@ -10,6 +11,9 @@ class Head:
     """Builds the declared outputs of one model."""
 
     def __init__(self, card: ModelCard) -> None:
+        if not card.labels and len(card.outputs) != 1:
+            message = f"model.yaml: outputs: {len(card.outputs)} outputs; a model without labels has exactly one"
+            raise StartupError("LoadFailed", message)
         self._outputs = card.outputs
         self._classifier = bool(card.labels)
         self._labels = np.empty((len(card.labels),), np.object_)

@@ -41,6 +41,13 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes no aliases, since the loader takes none."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 (yaml's own signature)
+        return True
+
+
 def card(document: bytes) -> ModelCard:
     """Parse and check; raises PackageError."""
     if len(document) > MAX_BYTES:
@@ -67,7 +74,8 @@ def encode(model: ModelCard) -> bytes:
     )
     required = {"name", "version", "format", "inputs", "outputs"}
     kept = {key: value for key, value in fields.items() if key in required or value != defaults[key]}
-    return yaml.safe_dump(kept, sort_keys=False, width=120, allow_unicode=True, default_flow_style=None).encode()
+    options = {"sort_keys": False, "width": 120, "allow_unicode": True, "default_flow_style": None}
+    return yaml.dump(kept, Dumper=_Dumper, **options).encode()
 
 
 def _readable(message: str) -> str:
@@ -129,8 +137,6 @@ def _output_problems(model: ModelCard) -> Any:
     if len(set(model.labels)) != len(model.labels):
         yield "labels: each label may be given once"
     if not model.labels:
-        if len(model.outputs) != 1:
-            yield f"outputs: {len(model.outputs)} outputs; a model without labels has exactly one"
         return
     for position, output in enumerate(model.outputs):
         where, allowed = f"outputs[{position}]", _CLASSIFIER_DATATYPES.get(output.name, ())

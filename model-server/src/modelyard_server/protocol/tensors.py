@@ -38,7 +38,17 @@ def _number_array(name: str, datatype: str, data: list[Any]) -> Array:
         raw: Array = np.array(data)
     except (ValueError, OverflowError) as error:
         raise BadRequestError(f"input {name!r}: data is nested unevenly") from error
+    if datatype == "UINT64" and raw.dtype.kind == "f":
+        raw = _large_integers(data, raw)
     return _cast(name, datatype, raw)
+
+
+def _large_integers(data: list[Any], guessed: Array) -> Array:
+    """numpy guesses float64 for a mix of integers below and above 2^63; take them exactly, if integers they are."""
+    exact: Array = np.array(data, np.object_)
+    if all(type(value) is int and 0 <= value < 1 << 64 for value in exact.ravel()):
+        return exact.astype(np.uint64)
+    return guessed
 
 
 def _cast(name: str, datatype: str, raw: Array) -> Array:
