@@ -32,6 +32,7 @@ Rooms
   baseimage     Debian with Python, from debootstrap
   context       what a Dockerfile copies, and the hash of it
   images        image builds, pushes, and the references to use
+  preload       images on the node before their first pod
   cluster       up: the graph of steps
   teardown      down: remove everything, then prove it
   status        the table of parts

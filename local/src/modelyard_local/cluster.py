@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from . import gpu, images, network, objects, packages, preflight
+from . import gpu, images, network, objects, packages, preflight, preload
 from .daemons import Daemons
 from .paths import Paths
 from .progress import Progress
@@ -91,6 +91,7 @@ def _steps(paths: Paths, tools: ToolBox, progress: Progress) -> list[Step]:
         tool_step("other tools", rest, tools, progress, after="tools of the node"),
         Step("links", _linker(paths, tools), ("other tools",)),
         *image_steps([name for name in images.NAMES if name != images.PAUSE.name], builder),
+        *(Step(f"preload {name}", _preloader(paths, name), ("containerd", f"image {name}")) for name in images.NAMES),
     ]
 
 
@@ -102,6 +103,14 @@ def image_steps(names: Sequence[str], builder: images.Builder) -> list[Step]:
         return Step(f"image {name}", lambda: builder.build(name), ("registry", *before, *builder.needs(name)))
 
     return [step(name) for name in names]
+
+
+def _preloader(paths: Paths, name: str) -> Callable[[], str]:
+    def load() -> str:
+        reference = images.references(paths).get(name)
+        return preload.ensure(paths.containerd_socket, reference) if reference else "skipped: not built"
+
+    return load
 
 
 def _linker(paths: Paths, tools: ToolBox) -> Callable[[], str]:
