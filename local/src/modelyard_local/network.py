@@ -21,6 +21,9 @@ _BRIDGE_FOLDER = Path("/sys/class/net", layout.BRIDGE)
 
 def ensure(changes: Path) -> str:
     """Make bridge, route, settings and guard; note in `changes` what the settings were. "" when all was there."""
+    if not changes.exists():
+        changes.parent.mkdir(parents=True, exist_ok=True)
+        changes.write_text("{}")
     made = []
     if not _has_bridge():
         _make_bridge()
@@ -52,7 +55,7 @@ def _make_bridge() -> None:
 
 
 def _raise_sysctls(changes: Path) -> bool:
-    before: dict[str, int] = json.loads(changes.read_text()) if changes.exists() else {}
+    before: dict[str, int] = json.loads(changes.read_text())
     raised = False
     for name, wanted in SYSCTLS.items():
         file = Path("/proc/sys", name)
@@ -61,7 +64,6 @@ def _raise_sysctls(changes: Path) -> bool:
         current = int(file.read_text())
         if current < wanted:
             before.setdefault(name, current)
-            changes.parent.mkdir(parents=True, exist_ok=True)
             changes.write_text(json.dumps(before))
             file.write_text(str(wanted))
             raised = True
@@ -73,10 +75,8 @@ def remove(changes: Path) -> None:
     remove_rules()
     for interface in our_interfaces():
         run(["ip", "link", "delete", interface], check=False)
-    if changes.exists():
-        for name, value in json.loads(changes.read_text()).items():
-            Path("/proc/sys", name).write_text(str(value))
-        changes.unlink()
+    for name, value in json.loads(changes.read_text()).items():
+        Path("/proc/sys", name).write_text(str(value))
 
 
 def our_interfaces() -> list[str]:

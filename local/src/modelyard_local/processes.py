@@ -77,7 +77,7 @@ class Supervisor:
     def __init__(self, run: Path, logs: Path) -> None:
         self._run = run
         self._logs = logs
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._children: list[subprocess.Popen[bytes]] = []
 
     def log(self, name: str) -> Path:
         """Return the log file of a process."""
@@ -115,15 +115,15 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise LocalError(f"{name} is not healthy {timeout:.0f} s after its start", log=self.log(name))
             time.sleep(0.1)
+        if self.record(name) is None:
+            raise LocalError(f"{name} stopped, and another process answers in its place", log=self.log(name))
 
     def stop(self, name: str, grace: float = 10) -> bool:
         """Stop a process that we started, by force after `grace` seconds; return whether it ran."""
         record = self.record(name)
         if record is not None:
             terminate(record.pid, record.started, grace)
-            child = self._children.pop(record.pid, None)
-            if child is not None:
-                child.wait()
+        self._children = [child for child in self._children if child.poll() is None]
         (self._run / f"{name}.json").unlink(missing_ok=True)
         return record is not None
 
@@ -143,7 +143,7 @@ class Supervisor:
                 cwd="/",
                 env={**os.environ, **spec.env},
             )
-        self._children[child.pid] = child
+        self._children.append(child)
         started = start_time(child.pid)
         if started is None:
             raise LocalError(f"{spec.name} stopped right after its start", log=log)

@@ -33,39 +33,40 @@ _PATIENCE = 15.0
 def down(paths: Paths, progress: Progress, *, keep_images: bool) -> None:
     """Stop and remove the cluster; a LocalError lists whatever is left.
 
-    Without records of our own there is no cluster of ours, and pods or chains that exist are somebody else's.
+    The bridge, the pods' cgroups and the firewall chains have no folder that says whose they are: they are
+    this home's if its note of changes to the machine exists, as `up` refuses to start beside another cluster.
     """
-    if not paths.run.exists():
-        progress.line("no cluster of ours runs here")
-        _remove_files(paths, keep_images=keep_images)
-        return
+    owns_node = paths.changes.exists()
     processes = Supervisor(paths.run, paths.logs)
     for name in _STOP_ORDER:
         processes.stop(name)
-    with progress.task("containers"):
-        _kill_containers(paths)
+    if owns_node:
+        with progress.task("containers"):
+            _kill_containers(paths)
     with progress.task("processes"):
         for name in dict.fromkeys([*reversed(NAMES), *processes.names()]):
             processes.stop(name)
     with progress.task("mounts, network, cgroups, files"):
         unmount_below(paths.home)
-        network.remove(paths.changes)
-        _remove_cgroups()
-        _remove_files(paths, keep_images=keep_images)
-    left = leftovers(paths, keep_images=keep_images)
+        if owns_node:
+            network.remove(paths.changes)
+            _remove_cgroups()
+            _remove_files_outside(paths)
+        left = _leftovers(paths, owns_node=owns_node)
+        if not left:
+            _remove_home(paths, keep_images=keep_images)
     if left:
         raise LocalError("down could not remove:\n" + "\n".join(f"  - {one}" for one in left))
 
 
-def leftovers(paths: Paths, *, keep_images: bool = False) -> list[str]:
-    """Return everything of the cluster that is still on the machine."""
-    kept = {paths.images.name} if keep_images else set()
+def _leftovers(paths: Paths, *, owns_node: bool) -> list[str]:
+    """Return everything outside the home that is still on the machine; while there is any, the home stays."""
     found = [f"process {pid}: {command}" for pid, command in our_processes(paths)]
     found += [f"mount {target}" for target in mounts_below(paths.home)]
-    found += [f"interface {name}" for name in network.our_interfaces()]
-    found += [f"firewall chain {chain}" for chain in network.our_rules()]
-    found += [f"cgroup {folder}" for folder in _pod_cgroups()]
-    found += [f"file {path}" for path in paths.home.glob("*") if path.name not in kept]
+    if owns_node:
+        found += [f"interface {name}" for name in network.our_interfaces()]
+        found += [f"firewall chain {chain}" for chain in network.our_rules()]
+        found += [f"cgroup {folder}" for folder in _pod_cgroups()]
     return found
 
 
@@ -159,12 +160,15 @@ def _remove_cgroups() -> None:
                 folder.rmdir()
 
 
-def _remove_files(paths: Paths, *, keep_images: bool) -> None:
+def _remove_files_outside(paths: Paths) -> None:
     for path in list(_files_outside(paths)):
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     for folder in (POD_LOG_LINKS, KUBELET_SHARED, CNI_RESULTS, CNI_RESULTS.parent):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def _remove_home(paths: Paths, *, keep_images: bool) -> None:
     for path in paths.home.glob("*"):
         if not (keep_images and path == paths.images):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

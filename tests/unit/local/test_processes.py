@@ -87,3 +87,14 @@ def test_a_process_that_never_gets_healthy_is_an_error(supervisor: Supervisor) -
     with pytest.raises(LocalError, match="one is not healthy 0 s after its start"):
         supervisor.wait_ready("one", lambda: False, 0)
     supervisor.stop("one")
+
+
+def test_a_stranger_that_answers_in_place_of_our_process_is_an_error(supervisor: Supervisor) -> None:
+    with pytest.raises(LocalError, match="one stopped, and another process answers in its place"):
+        supervisor.wait_ready("one", lambda: True, 10)
+
+
+def test_a_healthy_process_is_waited_for_no_longer(supervisor: Supervisor) -> None:
+    supervisor.ensure(Spec("one", WAITS))
+    supervisor.wait_ready("one", lambda: True, 10)
+    supervisor.stop("one")
