@@ -45,9 +45,9 @@ class Process:
         self._caches = Caches(self._queue.add, lambda key: self._queue.add_after(key, SETTLE_SECONDS))
         throttle = Throttle(settings.api_qps, settings.api_burst, clock)
         self._client = Client(self._credentials, throttle, self._leads)
-        identity = settings.pod_name or f"{socket.gethostname()}-{random.randrange(10**6):06d}"  # noqa: S311
+        self._identity = settings.pod_name or f"{socket.gethostname()}-{random.randrange(10**6):06d}"  # noqa: S311
         self._lease = Leadership(
-            self._client, settings.lease_namespace, settings.lease_name, identity, settings.lease_duration, clock
+            self._client, settings.lease_namespace, settings.lease_name, self._identity, settings.lease_duration, clock
         )
         self._reconciler = Reconciler(self._client, self._caches, _defaults(settings))
         self._informers = [
@@ -107,6 +107,8 @@ class Process:
         await kopf.operator(
             registry=handlers.registry(self._caches, self._credentials, self._queue.add, lambda: None),
             settings=handlers.operator_settings(),
+            # kopf would ask the machine who runs it; the user of a container has no name.
+            identity=self._identity,  # type: ignore[arg-type]
             clusterwide=not namespaces,
             namespaces=namespaces,
             standalone=True,
