@@ -17,8 +17,6 @@ from .paths import Paths
 from .progress import Progress
 from .steps import Step, run_steps
 
-IMAGE_WORKERS = 2
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
@@ -101,7 +99,7 @@ def _tools(options: argparse.Namespace, paths: Paths) -> int:
             print(tool.name, box.path(tool.name))
         return 0
     progress = Progress()
-    run_steps([cluster.tool_step("tools", chosen, box, progress)], progress, workers=1)
+    run_steps([cluster.tool_step("tools", chosen, box, progress)], progress)
     return 0
 
 
@@ -116,11 +114,11 @@ def _images(options: argparse.Namespace, paths: Paths) -> int:
         Step("packages", lambda: packages.ensure(paths.logs / "packages.log")),
         cluster.tool_step("tools", needed, box, progress, after="packages"),
         Step("registry", lambda: "" if options.registry else daemons.ensure("registry"), ("tools",)),
-        Step("base image", builder.base, ("tools",)),
+        Step("base image", builder.base, ("tools",), heavy=True),
         *cluster.image_steps(names, builder),
     ]
     with cluster.locked(paths, progress):
-        run_steps(steps, progress, IMAGE_WORKERS)
+        run_steps(steps, progress)
     for name in names:
         print(name, images.references(paths).get(name, "-") if not options.registry else builder.reference(name))
     return 0

@@ -14,8 +14,6 @@ from .progress import Progress
 from .steps import Step, run_steps
 from .tools import Tool, ToolBox, select
 
-WORKERS = 3
-
 
 @contextmanager
 def locked(paths: Paths, progress: Progress) -> Iterator[None]:
@@ -38,7 +36,7 @@ def up(paths: Paths, progress: Progress) -> None:
         preflight.check(paths)
         progress.line("preflight: this machine is ready")
         tools = ToolBox(paths)
-        run_steps(_steps(paths, tools, progress), progress, WORKERS)
+        run_steps(_steps(paths, tools, progress), progress)
 
 
 def tool_step(name: str, chosen: Sequence[Tool], tools: ToolBox, progress: Progress, *, after: str = "") -> Step:
@@ -51,7 +49,7 @@ def tool_step(name: str, chosen: Sequence[Tool], tools: ToolBox, progress: Progr
                 tools.build(tool)
         return f"built {', '.join(tool.name for tool in missing)}" if missing else ""
 
-    return Step(name, build, (after,) if after else ())
+    return Step(name, build, (after,) if after else (), heavy=True)
 
 
 def _steps(paths: Paths, tools: ToolBox, progress: Progress) -> list[Step]:
@@ -69,7 +67,7 @@ def _steps(paths: Paths, tools: ToolBox, progress: Progress) -> list[Step]:
         tool_step("tools of the API", api, tools, progress),
         Step("certificates", daemons.pki, ("packages",)),
         Step("network", lambda: network.ensure(paths.changes), ("packages",)),
-        Step("base image", builder.base, ("packages",)),
+        Step("base image", builder.base, ("packages",), heavy=True),
         daemon("etcd", "tools of the API", "certificates"),
         daemon("kube-apiserver", "etcd", "network"),
         tool_step("tools of the node", node, tools, progress, after="tools of the API"),
@@ -91,7 +89,7 @@ def _steps(paths: Paths, tools: ToolBox, progress: Progress) -> list[Step]:
         tool_step("other tools", rest, tools, progress, after="tools of the node"),
         Step("links", _linker(paths, tools), ("other tools",)),
         *image_steps([name for name in images.NAMES if name != images.PAUSE.name], builder),
-        *(Step(f"preload {name}", _preloader(paths, name), ("containerd", f"image {name}")) for name in images.NAMES),
+        *(_preload_step(paths, name) for name in images.NAMES),
     ]
 
 
@@ -100,17 +98,18 @@ def image_steps(names: Sequence[str], builder: images.Builder) -> list[Step]:
 
     def step(name: str) -> Step:
         before = [f"image {other}" for other in images.predecessors(name) if other in names]
-        return Step(f"image {name}", lambda: builder.build(name), ("registry", *before, *builder.needs(name)))
+        needs = ("registry", *before, *builder.needs(name))
+        return Step(f"image {name}", lambda: builder.build(name), needs, heavy=name != images.PAUSE.name)
 
     return [step(name) for name in names]
 
 
-def _preloader(paths: Paths, name: str) -> Callable[[], str]:
+def _preload_step(paths: Paths, name: str) -> Step:
     def load() -> str:
         reference = images.references(paths).get(name)
         return preload.ensure(paths.containerd_socket, reference) if reference else "skipped: not built"
 
-    return load
+    return Step(f"preload {name}", load, ("containerd", f"image {name}"), heavy=True)
 
 
 def _linker(paths: Paths, tools: ToolBox) -> Callable[[], str]:

@@ -10,17 +10,22 @@ from dataclasses import dataclass
 from .errors import LocalError
 from .progress import Progress
 
+LIGHT_WORKERS = 4
+HEAVY_WORKERS = 2
+
 
 @dataclass(frozen=True)
 class Step:
     """One part of the work.
 
     `action` brings its part to the wanted state from any state and returns what it did ("" = nothing to do).
+    `heavy` steps (builds) keep processors busy for long; only few run at a time, and others never wait for them.
     """
 
     name: str
     action: Callable[[], str]
     needs: tuple[str, ...] = ()
+    heavy: bool = False
 
 
 def check_graph(steps: Sequence[Step]) -> None:
@@ -35,19 +40,19 @@ def check_graph(steps: Sequence[Step]) -> None:
         seen.add(step.name)
 
 
-def run_steps(steps: Sequence[Step], progress: Progress, workers: int = 4) -> None:
+def run_steps(steps: Sequence[Step], progress: Progress) -> None:
     """Run every step once all that it needs is done; after a failure start nothing new, then raise it."""
     check_graph(steps)
     waiting = list(steps)
     done: set[str] = set()
     running: dict[Future[None], Step] = {}
     failure: LocalError | None = None
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with ThreadPoolExecutor(LIGHT_WORKERS) as light, ThreadPoolExecutor(HEAVY_WORKERS) as heavy:
         while running or (waiting and failure is None):
             if failure is None:
                 for step in [step for step in waiting if done.issuperset(step.needs)]:
                     waiting.remove(step)
-                    running[pool.submit(_run_one, step, progress)] = step
+                    running[(heavy if step.heavy else light).submit(_run_one, step, progress)] = step
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 step = running.pop(future)

@@ -9,7 +9,7 @@ import pytest
 
 from modelyard_local.errors import LocalError
 from modelyard_local.progress import Progress
-from modelyard_local.steps import Step, check_graph, run_steps
+from modelyard_local.steps import HEAVY_WORKERS, Step, check_graph, run_steps
 
 
 def nothing() -> str:
@@ -38,7 +38,23 @@ def test_independent_steps_run_at_the_same_time() -> None:
         meeting.wait()
         return ""
 
-    run_steps([Step("a", meet), Step("b", meet)], Progress(io.StringIO()), workers=2)
+    run_steps([Step("a", meet), Step("b", meet)], Progress(io.StringIO()))
+
+
+def test_no_step_waits_for_builds_that_do_not_concern_it() -> None:
+    light_ran = threading.Event()
+
+    def build() -> str:
+        return "waited" if light_ran.wait(timeout=10) else "was waited for"
+
+    def light() -> str:
+        light_ran.set()
+        return ""
+
+    output = io.StringIO()
+    builds = [Step(f"build {number}", build, heavy=True) for number in range(HEAVY_WORKERS + 1)]
+    run_steps([*builds, Step("light", light)], Progress(output))
+    assert "was waited for" not in output.getvalue()
 
 
 def test_a_failure_stops_what_needs_it_and_is_raised() -> None:
