@@ -57,7 +57,7 @@ def _put(store: S3Store, key: str, path: Path, target: str) -> None:
 def _create(store: S3Store, bucket: str) -> None:
     """PUT on the bucket itself, presigned by the store, since obstore has no call for it. An existing one is fine."""
     url = obstore.sign(store, "PUT", "", timedelta(minutes=5))
-    request = urllib.request.Request(url.replace(f"/{bucket}/?", f"/{bucket}?"), method="PUT")  # noqa: S310 (our endpoint)
+    request = urllib.request.Request(url, method="PUT")  # noqa: S310 (our endpoint)
     try:
         with urllib.request.urlopen(request, timeout=30):  # noqa: S310
             print(f"created bucket {bucket}", flush=True)

@@ -1,7 +1,7 @@
 """s3:// and https:// through obstore. Retries are ours (`transfer`), so that both behave alike and can be seen."""
 
 import base64
-import contextlib
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -49,6 +49,8 @@ class ObjectSource:
         try:
             names = [str(entry["path"]) for batch in self._store.list(self._prefix + "/") for entry in batch][:1000]
         except (FileNotFoundError, exceptions.BaseError) as error:
+            if any(mark in str(error) for mark in _BAD_KEYS):
+                return self._rejected()
             if "NoSuchBucket" in str(error) or isinstance(error, FileNotFoundError | exceptions.NotFoundError):
                 return self._not_found(f"{location.uri}: bucket {location.place} does not exist; check spec.model.uri")
             return self._not_found(f"{location.uri}: no {path} and listing is not allowed; check spec.model.uri")
@@ -115,8 +117,8 @@ def https(location: Location, credentials: Credentials) -> ObjectSource:
     url = f"https://{location.place}/{location.path}"
     try:
         store = HTTPStore(url, client_options=client, retry_config=_NO_RETRIES)
-    except exceptions.BaseError as error:
-        raise FetchError("FetchFailed", f"{location.uri}: {_first_line(error)}; check CA_CERT in the Secret") from error
+    except (exceptions.BaseError, ValueError) as error:
+        raise FetchError("FetchFailed", f"{location.uri}: {_cause(error)}; check CA_CERT in the Secret") from error
     return ObjectSource(store, location, credentials)
 
 
@@ -133,22 +135,24 @@ def _client(*, allow_http: bool, ca_certificate: str) -> Any:
     return options
 
 
-_FINAL = ("InvalidBucketName", "InvalidAccessKeyId", "SignatureDoesNotMatch", "certificate", "RequestTimeTooSkewed")
+_BAD_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "UserNotFound")
+_FINAL = ("InvalidBucketName", "certificate", "RequestTimeTooSkewed", "scheme is not allowed", "URL scheme is not")
 
 
 def _classify(uri: str, error: Exception) -> Exception:
     """What the error tree does not tell apart: faults that pass, and those that a retry meets again."""
-    text = str(error)
-    if "InvalidAccessKeyId" in text or "SignatureDoesNotMatch" in text:
-        return FetchError("CredentialsRejected", f"{uri}: the store does not accept the key pair")
-    if any(mark in text for mark in _FINAL):
-        return FetchError("FetchFailed", f"{uri}: {_first_line(error)}")
-    return TransientError(_first_line(error))
+    cause = _cause(error)
+    if any(mark in cause for mark in _FINAL):
+        return FetchError("FetchFailed", f"{uri}: {cause}")
+    return TransientError(cause)
 
 
-def _first_line(error: Exception) -> str:
-    """The innermost readable cause, short enough for a condition's message."""
-    text = str(error)
-    with contextlib.suppress(ValueError):
-        text = text[: text.index("\n\nDebug source")]
-    return " ".join(text.split())[:400]
+def _cause(error: Exception) -> str:
+    """obstore's first line and the innermost cause, which it hides in debug text; short enough for a condition."""
+    text, _, debug = str(error).partition("\n\nDebug source")
+    line = re.sub(r" in [\d.]+\S*s - ", ": ", " ".join(text.split()))
+    if certificate := re.search(r"InvalidCertificate\(\s*(\w+)", debug):
+        return f"{line[:400]} (the server's certificate is not trusted: {certificate[1]}; put its CA into CA_CERT)"
+    inner = re.findall(r'message: "([^"]+)"', debug)
+    deepest = inner[-1] if inner else ""
+    return f"{line[:400]} ({deepest[:200]})" if deepest and deepest not in line else line[:400]

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 
 from modelyard_server.errors import PackageError
 from modelyard_server.package import manifest, networks
-from modelyard_server.package.card import Cnn, ModelCard, Preprocessing, TensorSpec
+from modelyard_server.package.card import Architecture, Cnn, ModelCard, Preprocessing, TensorSpec
 
 FILE = manifest.CARD_FILE
 MAX_BYTES = 4 * 1024 * 1024
@@ -92,7 +93,7 @@ def _readable(message: str) -> str:
     return f"{where}: {text}" if where else text
 
 
-def _problems(model: ModelCard) -> Any:
+def _problems(model: ModelCard) -> Iterator[str]:
     """What msgspec cannot say: rules between fields."""
     yield from _tensor_problems("inputs", model.inputs)
     yield from _tensor_problems("outputs", model.outputs)
@@ -102,10 +103,10 @@ def _problems(model: ModelCard) -> Any:
         yield from _preprocessing_problems(model, step)
     yield from _output_problems(model)
     if model.architecture is not None:
-        yield from _architecture_problems(model)
+        yield from _architecture_problems(model, model.architecture)
 
 
-def _tensor_problems(field: str, tensors: tuple[TensorSpec, ...]) -> Any:
+def _tensor_problems(field: str, tensors: tuple[TensorSpec, ...]) -> Iterator[str]:
     names = [tensor.name for tensor in tensors]
     for position, tensor in enumerate(tensors):
         where = f"{field}[{position}]"
@@ -117,7 +118,7 @@ def _tensor_problems(field: str, tensors: tuple[TensorSpec, ...]) -> Any:
             yield f"{where}.shape: {list(tensor.shape)} may hold only -1 and sizes of 1 and more"
 
 
-def _preprocessing_problems(model: ModelCard, step: Preprocessing) -> Any:
+def _preprocessing_problems(model: ModelCard, step: Preprocessing) -> Iterator[str]:
     target = next((tensor for tensor in model.inputs if tensor.name == step.input), None)
     if target is None:
         yield f"preprocessing.input: {step.input!r} is not an input; inputs are {[t.name for t in model.inputs]}"
@@ -133,7 +134,7 @@ def _preprocessing_problems(model: ModelCard, step: Preprocessing) -> Any:
         yield f"preprocessing.input: {step.input!r} is BYTES; only numbers can be scaled"
 
 
-def _output_problems(model: ModelCard) -> Any:
+def _output_problems(model: ModelCard) -> Iterator[str]:
     if len(set(model.labels)) != len(model.labels):
         yield "labels: each label may be given once"
     if not model.labels:
@@ -150,10 +151,7 @@ def _output_problems(model: ModelCard) -> Any:
             yield f"{where}.shape: {list(output.shape)}; {output.name} is [-1]"
 
 
-def _architecture_problems(model: ModelCard) -> Any:
-    architecture = model.architecture
-    if architecture is None:
-        return
+def _architecture_problems(model: ModelCard, architecture: Architecture) -> Iterator[str]:
     if len(model.inputs) != 1:
         yield f"inputs: {len(model.inputs)} inputs; the architecture takes exactly one"
     row = model.inputs[0].shape[1:]
