@@ -1,0 +1,210 @@
+"""What the API server itself refuses, in words that a person can act on, and what it must let through."""
+
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from chart.rendering import PROJECT
+from integration.running import Cluster, Object, model
+from modelyard_operator.crd_rules import RULES
+
+pytestmark = pytest.mark.integration
+
+DIGEST = "sha256:" + "a" * 64
+URI = "model.uri must be s3://bucket/path, pvc://claim/path or https://host/path"
+NAME = "metadata.name must begin with a letter, hold only a-z, 0-9 and '-', and be at most 50 characters long"
+DEADLINE = "rollout.progressDeadline must be longer than server.loadTimeout (10m unless set)"
+DEVICES = "ask for GPUs and other devices in spec.gpu (gpu.count, gpu.resourceName), not in spec.resources"
+PROFILE = "gpu.profile already says vendor, product, memory and resourceName: give either the profile or these"
+RESOURCE = "cannot go with gpu.resourceName: use scheduling.nodeSelector beside it"
+VENDOR = "for another vendor use scheduling.nodeSelector"
+PROFILE_VENDOR = "product and memory are read from NVIDIA's node labels: for another vendor use nodeSelector"
+
+
+def source(**fields: Any) -> Object:
+    """A spec with fields of `model` laid over the shortest one."""
+    return {"model": {"uri": "s3://models/digits/1", **fields}}
+
+
+def runtime(**spec: Any) -> Object:
+    """The shortest ModelRuntime, with fields of spec laid over it."""
+    body = {"image": "registry.example/server:1", "formats": [{"name": "onnx"}], **spec}
+    return {
+        "apiVersion": "modelyard.dev/v1alpha1",
+        "kind": "ModelRuntime",
+        "metadata": {"name": "other"},
+        "spec": {key: value for key, value in body.items() if value is not None},
+    }
+
+
+def profile(**spec: Any) -> Object:
+    """An AcceleratorProfile."""
+    head = {"apiVersion": "modelyard.dev/v1alpha1", "kind": "AcceleratorProfile", "metadata": {"name": "other"}}
+    return {**head, "spec": spec}
+
+
+def asked(shared: Cluster, document: Object) -> subprocess.CompletedProcess[str]:
+    """What kubectl says when the server is asked, but not told, to store an object."""
+    arguments = ("apply", "--dry-run=server", "-f", "-")
+    return shared.kubectl(*arguments, given=yaml.safe_dump(document), check=False)
+
+
+ADDRESSES: list[tuple[Object, str]] = [
+    ({"uri": "gs://bucket/digits"}, URI),
+    ({"uri": "http://host/digits.tgz"}, URI),
+    ({"uri": "s3://bucket"}, URI),
+    ({"uri": "s3:///digits/1"}, URI),
+    ({"uri": "pvc://claim/"}, URI),
+    ({"uri": "models/digits/1"}, URI),
+    ({"uri": "s3://b/" + "x" * 2048}, "spec.model.uri: Too long: may not be more than 2048 bytes"),
+    ({"uri": None}, "spec.model.uri: Required value"),
+    ({"digest": "sha256:abc"}, "spec.model.digest in body should match '^sha256:[0-9a-f]{64}$'"),
+    ({"digest": "a" * 64}, "spec.model.digest in body should match"),
+    (
+        {"unsafeFormats": "Maybe"},
+        'spec.model.unsafeFormats: Unsupported value: "Maybe": supported values: "Allow", "Deny"',
+    ),
+    ({"format": "ONNX"}, "spec.model.format in body should match"),
+    ({"credentials": "My_Secret"}, "spec.model.credentials in body should match"),
+    ({"url": "s3://models/digits/1"}, 'unknown field "spec.model.url"'),
+]
+SPECS: list[tuple[Object, str]] = [
+    ({"replicas": -1}, "spec.replicas in body should be greater than or equal to 0"),
+    ({"replicas": 1001}, "spec.replicas in body should be less than or equal to 1000"),
+    ({"replicas": "two"}, 'spec.replicas: Invalid value: "string"'),
+    ({"replica": 2}, 'unknown field "spec.replica"'),
+    ({"runtime": "vLLM"}, "spec.runtime in body should match"),
+    ({"resources": {"limits": {"nvidia.com/gpu": 1}}}, DEVICES),
+    ({"resources": {"requests": {"amd.com/gpu": "1"}}}, DEVICES),
+    ({"resources": {"limits": {"memory": "1 GB"}}}, "spec.resources.limits.memory in body should match"),
+    ({"resources": {"limits": {"memory": "1GB"}}}, "spec.resources.limits.memory in body should match"),
+    ({"resources": {"limits": {"memory": True}}}, "spec.resources.limits.memory"),
+    ({"gpu": {"count": 0}}, "spec.gpu.count in body should be greater than or equal to 1"),
+    ({"gpu": {"count": 65}}, "spec.gpu.count in body should be less than or equal to 64"),
+    ({"gpu": {"vendor": "nvidea"}}, 'spec.gpu.vendor: Unsupported value: "nvidea"'),
+    ({"gpu": {"profile": "h100", "product": ["H100"]}}, PROFILE),
+    ({"gpu": {"profile": "h100", "memory": "40Gi"}}, PROFILE),
+    ({"gpu": {"profile": "h100", "resourceName": "nvidia.com/gpu"}}, PROFILE),
+    ({"gpu": {"profile": "h100", "vendor": "nvidia"}}, PROFILE),
+    ({"gpu": {"resourceName": "nvidia.com/mig-3g.40gb", "memory": "40Gi"}}, RESOURCE),
+    ({"gpu": {"resourceName": "nvidia.com/mig-3g.40gb", "product": ["H100"]}}, RESOURCE),
+    ({"gpu": {"resourceName": "gpu"}}, "spec.gpu.resourceName in body should match"),
+    ({"gpu": {"vendor": "amd", "product": ["MI300X"]}}, VENDOR),
+    ({"gpu": {"vendor": "intel", "memory": "40Gi"}}, VENDOR),
+    ({"gpu": {"product": [""]}}, "spec.gpu.product[0] in body should be at least 1 chars long"),
+    ({"rollout": {"progressDeadline": "10m"}}, DEADLINE),
+    ({"rollout": {"progressDeadline": "599s"}}, DEADLINE),
+    ({"rollout": {"progressDeadline": "10m"}, "server": {"drainTimeout": "5s"}}, DEADLINE),
+    ({"rollout": {"progressDeadline": "30m"}, "server": {"loadTimeout": "1h"}}, DEADLINE),
+    ({"rollout": {"progressDeadline": "soon"}}, "spec.rollout.progressDeadline in body should match"),
+    ({"server": {"loadTimeout": "10"}}, "spec.server.loadTimeout in body should match"),
+    ({"server": {"drainTimeout": "-5s"}}, "spec.server.drainTimeout in body should match"),
+    ({"server": {"queue": {"timeout": "1d"}}}, "spec.server.queue.timeout in body should match"),
+    ({"server": {"queue": {"maxRows": 0}}}, "spec.server.queue.maxRows in body should be greater than or equal to 1"),
+    ({"server": {"batching": {"maxRows": 65537}}}, "spec.server.batching.maxRows in body should be less than or equal"),
+    ({"server": {"env": [{"name": "1ST"}]}}, "spec.server.env[0].name in body should match"),
+    ({"server": {"env": [{"name": "A", "valueFrom": {}}]}}, 'unknown field "spec.server.env[0].valueFrom"'),
+    ({"scheduling": {"queueName": "team.queue"}}, "spec.scheduling.queueName in body should match"),
+    ({"scheduling": {"tolerations": [{"effect": "Never"}]}}, 'tolerations[0].effect: Unsupported value: "Never"'),
+    ({"scheduling": {"topologySpread": [{"maxSkew": 1}]}}, "topologySpread[0].topologyKey: Required value"),
+    ({"scheduling": {"nodeSelector": {"pool": "x" * 64}}}, "spec.scheduling.nodeSelector.pool: Too long"),
+    ({"podTemplate": []}, 'spec.podTemplate: Invalid value: "array"'),
+]
+NAMES = ["a" * 51, "digits.v2", "2digits", "digits-"]
+CATALOG = [
+    (runtime(image=""), "spec.image in body should be at least 1 chars long"),
+    (runtime(image=None), "spec.image: Required value"),
+    (runtime(formats=[]), "spec.formats in body should have at least 1 items"),
+    (runtime(formats=[{"name": "onnx", "priority": 1001}]), "spec.formats[0].priority in body should be less than or"),
+    (runtime(protocols=["GRPC"]), 'spec.protocols[0]: Unsupported value: "GRPC"'),
+    (runtime(port=65536), "spec.port in body should be less than or equal to 65535"),
+    (runtime(probes={"startupPath": "health"}), "spec.probes.startupPath in body should match '^/'"),
+    (profile(vendor="amd", product=["MI300X"]), PROFILE_VENDOR),
+    (profile(vendor="intel", memory="16Gi"), PROFILE_VENDOR),
+    (profile(vendor="nvidea"), 'spec.vendor: Unsupported value: "nvidea"'),
+    (profile(pricePerHour="cheap"), "spec.pricePerHour in body should match"),
+    (profile(memory="80 GB"), "spec.memory in body should match"),
+]
+REFUSED = [
+    *((model("default", **source(**fields)), words) for fields, words in ADDRESSES),
+    *((model("default", **spec), words) for spec, words in SPECS),
+    *((model("default", name), "metadata.name" if name == "digits-" else NAME) for name in NAMES),
+    *CATALOG,
+    (model("default") | {"spec": {"replicas": 1}}, "spec.model: Required value"),
+    ({key: value for key, value in model("default").items() if key != "spec"}, "spec: Required value"),
+]
+ACCEPTED = [
+    model("default", "a"),
+    model("default", "a" * 50),
+    model("default", "digits-2"),
+    model("default", **source(uri="s3://bucket/digits/1/")),
+    model("default", **source(uri="https://host:8443/digits.tar.gz", credentials="my.secret")),
+    model("default", **source(uri="pvc://claim/a/b", format="onnx", digest=DIGEST, unsafeFormats="Allow")),
+    model("default", replicas=0),
+    model("default", replicas=1000),
+    model("default", resources={"requests": {"cpu": 2, "memory": "1.5Gi"}, "limits": {"hugepages-2Mi": "4Mi"}}),
+    model("default", gpu={}),
+    model("default", gpu={"count": 8, "profile": "h100"}),
+    model("default", gpu={"vendor": "amd"}),
+    model("default", gpu={"vendor": "nvidia", "product": ["H100", "A100"], "memory": "40G"}),
+    model("default", gpu={"vendor": "nvidia", "resourceName": "nvidia.com/mig-3g.40gb"}),
+    model("default", rollout={}),
+    model("default", rollout={"progressDeadline": "10m1s"}),
+    model("default", rollout={"progressDeadline": "1.5h"}, server={"loadTimeout": "1h29m"}),
+    model("default", rollout={"progressDeadline": "2m"}, server={"loadTimeout": "90s"}),
+    model("default", server={"batching": {"maxRows": 1, "maxDelay": "2.5ms"}, "args": ["--verbose"]}),
+    model("default", scheduling={"tolerations": [{"operator": "Exists"}], "topologySpread": [{"topologyKey": "zone"}]}),
+    model("default", podTemplate={"spec": {"whatever": [{"a": None}]}, "metadata": {}}),
+    runtime(),
+    runtime(formats=[{"name": "package", "priority": 1000}], port=1, gpuRequired=True),
+    profile(),
+    profile(vendor="amd", nodeSelector={"amd.com/gpu.product-name": "MI300X"}),
+    profile(vendor="amd", product=[]),
+    profile(product=["H100"], memory="80G", pricePerHour="4.20"),
+]
+
+
+@pytest.mark.parametrize(("document", "words"), REFUSED, ids=[words[:60] for _, words in REFUSED])
+def test_what_is_wrong_is_refused_with_what_to_do(shared: Cluster, document: Object, words: str) -> None:
+    done = asked(shared, document)
+    assert done.returncode != 0, f"accepted: {done.stdout}"
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize("document", ACCEPTED, ids=lambda one: f"{one['kind']} {yaml.safe_dump(one['spec'])[:60]}")
+def test_what_is_right_is_accepted(shared: Cluster, document: Object) -> None:
+    done = asked(shared, document)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_rule_is_in_the_table() -> None:
+    told = "\n".join(words for _, words in REFUSED)
+    rules = [rule for rules in RULES.values() for rule in rules]
+    assert [rule.message for rule in rules if not any(line in rule.message for line in told.split("\n"))] == []
+
+
+def test_the_samples_are_accepted_as_a_folder(shared: Cluster) -> None:
+    folder = PROJECT / "manifests" / "samples"
+    done = shared.kubectl("apply", "--dry-run=server", "-f", str(folder))
+    assert len(done.stdout.splitlines()) == len(list(folder.iterdir()))
+    assert done.stderr == ""
+
+
+def test_a_model_that_exists_cannot_be_changed_to_a_wrong_one(shared: Cluster, namespace: str) -> None:
+    shared.apply(model(namespace))
+    patch = '{"spec": {"model": {"uri": "gs://bucket/digits"}}}'
+    done = shared.kubectl("patch", "mdep/digits", "-n", namespace, "--type=merge", "-p", patch, check=False)
+    assert URI in done.stderr
+    done = shared.kubectl("scale", "mdep/digits", "-n", namespace, "--replicas=1001", check=False)
+    assert "should be less than or equal to 1000" in done.stderr
+
+
+def test_what_the_schema_fills_in_is_what_the_documentation_says(shared: Cluster, namespace: str) -> None:
+    shared.apply(model(namespace, server={}, gpu={}))
+    spec = shared.model(namespace)["spec"]
+    assert spec["replicas"] == 1
+    assert spec["model"]["unsafeFormats"] == "Deny"
+    assert spec["server"] == {"loadTimeout": "10m", "drainTimeout": "30s"}
+    assert spec["gpu"] == {"count": 1}
