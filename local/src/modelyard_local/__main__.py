@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.log is not None:
             print(f"--- last lines of {error.log}\n{tail(error.log)}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return 130

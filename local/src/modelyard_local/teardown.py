@@ -19,7 +19,7 @@ from .commands import run
 from .daemons import NAMES
 from .errors import LocalError
 from .paths import Paths
-from .processes import Supervisor, start_time
+from .processes import Supervisor, start_time, terminate
 from .progress import Progress
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -28,6 +28,7 @@ CNI_RESULTS = Path("/var/lib/cni/results")
 POD_LOG_LINKS = Path("/var/log/containers")
 _STOP_ORDER = ("kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns")
 _PATIENCE = 15.0
+_SHIM_PATIENCE = 3.0
 
 
 def down(paths: Paths, progress: Progress, *, keep_images: bool) -> None:
@@ -111,23 +112,25 @@ def unmount_below(folder: Path) -> None:
 
 
 def _kill_containers(paths: Paths) -> None:
-    """Kill the containers' processes by their cgroups and end the shims, which outlive containerd."""
+    """Kill the containers' processes by their cgroups; then end the shims, which outlive containerd.
+
+    While containerd runs it ends the shim of a dead container itself, and that shim removes its socket.
+    """
     for pid in _processes_of_pods():
-        _signal(pid)
-    _wait_until_none(_processes_of_pods)
-    for pid, command in our_processes(paths):
-        if "containerd-shim" in command:
-            _signal(pid)
-    _wait_until_none(lambda: [pid for pid, command in our_processes(paths) if "containerd-shim" in command])
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    _wait_until_none(_processes_of_pods, _PATIENCE)
+    _wait_until_none(lambda: _shims(paths), _SHIM_PATIENCE)
+    for pid in _shims(paths):
+        terminate(pid, start_time(pid) or 0, _SHIM_PATIENCE)
 
 
-def _signal(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+def _shims(paths: Paths) -> list[int]:
+    return [pid for pid, command in our_processes(paths) if "containerd-shim" in command]
 
 
-def _wait_until_none(find: Callable[[], Collection[object]]) -> None:
-    deadline = time.monotonic() + _PATIENCE
+def _wait_until_none(find: Callable[[], Collection[int]], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while find() and time.monotonic() < deadline:
         time.sleep(0.1)
 
@@ -164,7 +167,7 @@ def _remove_files_outside(paths: Paths) -> None:
     for path in list(_files_outside(paths)):
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     for folder in (POD_LOG_LINKS, KUBELET_SHARED, CNI_RESULTS, CNI_RESULTS.parent):
-        if folder.is_dir() and not any(folder.iterdir()):
+        with suppress(OSError):  # not empty, so somebody else's too; or not there
             folder.rmdir()
 
 
