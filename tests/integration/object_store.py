@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+
 from modelyard_local.paths import Paths
 from modelyard_local.tools import ToolBox
 
@@ -32,14 +33,16 @@ class ObjectStore(msgspec.Struct, frozen=True):
 def object_store(folder: Path) -> Iterator[ObjectStore]:
     """Start the gateway and wait until it answers; it must have been built by `python -m modelyard_local tools`."""
     binary = ToolBox(Paths.from_env(os.environ)).path("versitygw")
-    assert binary.exists(), f"{binary} is missing: build it with `PYTHONPATH=local/src python3 -m modelyard_local tools`"
+    assert binary.exists(), (
+        f"{binary} is missing: build it with `PYTHONPATH=local/src python3 -m modelyard_local tools`"
+    )
     data = folder / "data"
     data.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as probe:
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     env = {"ROOT_ACCESS_KEY": KEYS["AWS_ACCESS_KEY_ID"], "ROOT_SECRET_KEY": KEYS["AWS_SECRET_ACCESS_KEY"]}
     with (folder / "versitygw.log").open("wb") as log:
-        command = [binary, "--quiet", "--port", address, "posix", str(data)]
+        command = [str(binary), "--quiet", "--port", address, "posix", str(data)]
         process = subprocess.Popen(command, env=env, cwd=folder, stdout=log, stderr=log)
     try:
         _wait(f"http://{address}", process)
@@ -54,7 +57,7 @@ def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
     for _ in range(500):
         assert process.poll() is None, "versitygw ended; see its log"
         try:
-            urllib.request.urlopen(url, timeout=5)
+            urllib.request.urlopen(url, timeout=5)  # noqa: S310 (our own loopback address)
         except urllib.error.HTTPError as error:
             error.close()
             return

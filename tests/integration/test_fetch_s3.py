@@ -55,7 +55,9 @@ def test_what_is_published_can_be_fetched(tmp_path: Path, package: Path, publish
 
 
 def test_the_manifest_is_written_last(store: ObjectStore, published: str) -> None:
-    times = {path.name: path.stat().st_mtime_ns for path in (store.folder / "models/echo/3").rglob("*") if path.is_file()}
+    times = {
+        path.name: path.stat().st_mtime_ns for path in (store.folder / "models/echo/3").rglob("*") if path.is_file()
+    }
     assert max(times, key=lambda name: times[name]) == "manifest.json"
 
 
@@ -123,7 +125,9 @@ def test_a_store_that_is_not_there_is_fetch_failed(tmp_path: Path, env: pytest.M
 
 
 def test_publishing_into_a_missing_bucket_says_how_to_make_it(env: pytest.MonkeyPatch, package: Path) -> None:
-    with pytest.raises(publishing.PublishError, match="bucket nowhere does not exist; create it or add --create-bucket"):
+    with pytest.raises(
+        publishing.PublishError, match="bucket nowhere does not exist; create it or add --create-bucket"
+    ):
         publishing.publish(package, "s3://nowhere/x", None, create_bucket=False)
 
 

@@ -134,3 +134,4 @@ class ModelService:
         if self.served is not None:
             self.served.batcher.close()
         self._worker.stop()
+        gc.unfreeze()  # native libraries complain at exit about objects that were never collected

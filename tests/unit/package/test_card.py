@@ -1,6 +1,7 @@
 """`model.yaml`: what is accepted, and what the errors say."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from modelyard_server.errors import PackageError
 from modelyard_server.package import networks, parse
 from modelyard_server.package.card import Cnn, Linear, Mlp, ModelCard
 
-CLASSIFIER = {
+CLASSIFIER: dict[str, Any] = {
     "name": "digits",
     "version": "1",
     "format": "torch",
@@ -21,7 +22,7 @@ CLASSIFIER = {
     "architecture": {"type": "cnn", "image": [1, 8, 8], "channels": [4, 8], "outFeatures": 2},
     "preprocessing": [{"input": "image", "scale": 0.0625}],
 }
-REGRESSION = {
+REGRESSION: dict[str, Any] = {
     "name": "house",
     "version": "2026.1",
     "format": "torch",
@@ -53,8 +54,8 @@ def test_encode_leaves_defaults_out() -> None:
     assert b"metrics" not in parse.encode(card())
 
 
-TENSOR = CLASSIFIER["inputs"][0]  # type: ignore[index]
-LABEL, PROBABILITIES = CLASSIFIER["outputs"]  # type: ignore[misc]
+TENSOR = CLASSIFIER["inputs"][0]
+LABEL, PROBABILITIES = CLASSIFIER["outputs"]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ LABEL, PROBABILITIES = CLASSIFIER["outputs"]  # type: ignore[misc]
         ({"preprocessing": [{"input": "image", "mean": [1.0, 2.0]}]}, "preprocessing.mean: 2 values"),
         ({"preprocessing": [{"input": "image", "std": [0.0]}]}, "preprocessing.std: holds 0"),
         ({"architecture": {"type": "resnet"}}, "architecture.type: invalid value 'resnet'"),
-        ({"architecture": {**CLASSIFIER["architecture"], "channels": [1, 1, 1, 1]}}, "down to nothing"),  # type: ignore[dict-item]
+        ({"architecture": {**CLASSIFIER["architecture"], "channels": [1, 1, 1, 1]}}, "down to nothing"),
         ({"architecture": {"type": "mlp", "layers": [60, 2]}}, "the architecture takes 60 features"),
     ],
 )

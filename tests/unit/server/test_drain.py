@@ -34,7 +34,17 @@ class Process:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port: int = probe.getsockname()[1]
         self.termination = folder / "termination"
-        command = [sys.executable, "-c", SERVE, "--model", str(package), "--port", str(self.port), "--host", "127.0.0.1"]
+        command = [
+            sys.executable,
+            "-c",
+            SERVE,
+            "--model",
+            str(package),
+            "--port",
+            str(self.port),
+            "--host",
+            "127.0.0.1",
+        ]
         env = {**os.environ, "PYTHONPATH": str(TESTS), "MODELYARD_DRAIN_TIMEOUT": "10"}
         self.process = subprocess.Popen(
             [*command, "--termination-log", str(self.termination)], env=env, stderr=subprocess.PIPE, text=True
@@ -142,5 +152,7 @@ def test_a_model_that_does_not_load_exits_1_and_tells_why(tmp_path: Path) -> Non
 @pytest.mark.parametrize(("variable", "value"), [("MODELYARD_MAX_BATCH_ROWS", "0"), ("PORT", "http")])
 def test_a_wrong_setting_exits_2_and_names_the_variable(variable: str, value: str) -> None:
     env = {**os.environ, variable: value}
-    done = subprocess.run([sys.executable, "-m", "modelyard_server"], env=env, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(
+        [sys.executable, "-m", "modelyard_server"], env=env, capture_output=True, text=True, timeout=20, check=False
+    )
     assert (done.returncode, f"{variable}='{value}'" in done.stderr) == (2, True)

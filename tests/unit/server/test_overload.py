@@ -28,13 +28,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def blocked(server: LiveServer, pool: ThreadPoolExecutor, queued: int) -> list[Future[Reply]]:
     """Occupy the model with one request and queue more behind it."""
     running = [pool.submit(server.infer, [echo_engine.BLOCK, 0], [1, 2])]
-    wait_until(
-        lambda: (
-            server.service.inflight == 1
-            and server.service.served.batcher.queued_rows == 0
-            and bool(echo_engine.batches)
-        )
-    )
+    assert echo_engine.blocked.wait(10)
     running += [pool.submit(server.infer, [0, 0], [1, 2]) for _ in range(queued)]
     wait_until(lambda: metric(server, "model_server_queue_rows") == queued)
     return running

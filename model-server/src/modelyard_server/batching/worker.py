@@ -36,7 +36,7 @@ class Worker:
                 result: T | BaseException = call()
             except Exception as error:  # noqa: BLE001 (delivered, not swallowed)
                 result = error
-            except BaseException as error:  # noqa: BLE001 (an exit or a fatal fault of a library: the thread must end)
+            except BaseException as error:
                 log.critical("the inference thread has died", exc_info=error)
                 self._died = True
                 result = error

@@ -75,8 +75,8 @@ def encode(model: ModelCard) -> bytes:
     )
     required = {"name", "version", "format", "inputs", "outputs"}
     kept = {key: value for key, value in fields.items() if key in required or value != defaults[key]}
-    options = {"sort_keys": False, "width": 120, "allow_unicode": True, "default_flow_style": None}
-    return yaml.dump(kept, Dumper=_Dumper, **options).encode()
+    text = yaml.dump(kept, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True, default_flow_style=None)
+    return text.encode()
 
 
 def _readable(message: str) -> str:
