@@ -7,7 +7,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,22 @@ class Kube:
         """`kubectl get` as an object."""
         found: dict[str, Any] = json.loads(self.run("get", *arguments, "-o", "json"))
         return found
+
+    @contextmanager
+    def forward(self, namespace: str, what: str, port: int) -> Iterator[int]:
+        """Forward a free port of loopback to a Service or pod; the port."""
+        command = [self._kubectl, "port-forward", "--address=127.0.0.1", "-n", namespace, what, f":{port}"]
+        with subprocess.Popen(
+            command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            try:
+                line = process.stdout.readline() if process.stdout else ""
+                found = re.search(r"127\.0\.0\.1:(\d+)", line)
+                if found is None:
+                    raise LocalError(f"kubectl port-forward to {what} in {namespace} failed: {line.strip()}")
+                yield int(found.group(1))
+            finally:
+                process.terminate()
 
     def _checked(self, command: list[str], given: str | None) -> str:
         done = subprocess.run(command, env=self._environment, input=given, capture_output=True, text=True, check=False)

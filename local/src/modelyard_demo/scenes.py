@@ -6,6 +6,7 @@ import base64
 import json
 import secrets
 import time
+from collections.abc import Sequence
 
 from modelyard_local.errors import LocalError
 from modelyard_local.paths import PROJECT
@@ -17,7 +18,8 @@ from .target import Target
 SYSTEM, DEMO = "modelyard-system", "modelyard-demo"
 SECRET = "modelyard-object-store"  # noqa: S105 - a name
 # Recipe of the trainer -> name of the model that it makes.
-MODELS = {"digits": "digits", "regression": "diabetes"}
+PACKAGES = {"digits": "digits", "regression": "diabetes", "tabular": "breast-cancer"}
+SHOWN = ("digits", "regression")
 READY_SECONDS = 300.0
 JOB_SECONDS = 600.0
 
@@ -58,13 +60,13 @@ def store(target: Target, story: Story) -> None:
     story.good(f"http://object-store.{DEMO}")
 
 
-def train(target: Target, story: Story) -> None:
-    """Train both models in the cluster and publish their packages."""
+def train(target: Target, story: Story, recipes: Sequence[str] = SHOWN) -> None:
+    """Train models in the cluster and publish their packages."""
     story.heading("Train on real data, evaluate on held-out data, publish")
-    for recipe, model in MODELS.items():
-        values = {"RECIPE": recipe, "MODEL": model, "TRAINER_IMAGE": target.images["trainer"]}
+    for recipe in recipes:
+        values = {"RECIPE": recipe, "MODEL": PACKAGES[recipe], "TRAINER_IMAGE": target.images["trainer"]}
         _start_job(target, f"train-{recipe}", manifest("train.yaml", values))
-    for recipe in MODELS:
+    for recipe in recipes:
         _finish_job(target, story, f"train-{recipe}")
 
 
@@ -79,8 +81,8 @@ def deploy(target: Target, story: Story) -> None:
         story.line("no node advertises nvidia.com/gpu, so the model is asked for without one")
     story.line("kubectl apply")
     target.kube.run("apply", "-f", "-", given=documents)
-    for model in MODELS.values():
-        story.follow(target.kube, DEMO, model, READY_SECONDS)
+    for recipe in SHOWN:
+        story.follow(target.kube, DEMO, PACKAGES[recipe], READY_SECONDS)
     if gpus:
         _show_gpu(target, story)
 
@@ -100,8 +102,8 @@ def _show_gpu(target: Target, story: Story) -> None:
 def predict(target: Target, story: Story) -> None:
     """Send held-out data through the Services and judge the answers."""
     story.heading("Predict held-out data through the Service")
-    for recipe, model in MODELS.items():
-        values = {"RECIPE": recipe, "MODEL": model, "TRAINER_IMAGE": target.images["trainer"]}
+    for recipe in SHOWN:
+        values = {"RECIPE": recipe, "MODEL": PACKAGES[recipe], "TRAINER_IMAGE": target.images["trainer"]}
         _start_job(target, f"evaluate-{recipe}", manifest("evaluate.yaml", values))
         _finish_job(target, story, f"evaluate-{recipe}")
 

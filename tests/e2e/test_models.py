@@ -1,0 +1,142 @@
+"""Models on a real node: what a user meets, from the first prediction to each way to fail."""
+
+import pytest
+
+from e2e.node import Node, Store, eventually
+from modelyard_demo import scenes
+from modelyard_demo.scenes import DEMO
+from modelyard_demo.story import Story
+from modelyard_demo.target import Target
+
+pytestmark = pytest.mark.e2e
+
+SMALL = "s3://models/breast-cancer/1"
+GPU_POOL = 4
+
+
+def test_digits_from_training_to_right_predictions(chosen: Target, packages: Store) -> None:
+    story = Story()
+    scenes.deploy(chosen, story)
+    # The Jobs fail when accuracy or error over the whole held-out set are not good enough.
+    scenes.predict(chosen, story)
+    pods = chosen.kube.get("pods", "-n", DEMO, "-l", "modelyard.dev/model=digits")["items"]
+    assert [pod["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] for pod in pods] == ["1"]
+    status = chosen.kube.get("mdep", "digits", "-n", DEMO)["status"]
+    assert status["model"]["verified"] is True
+    assert status["model"]["digest"].startswith("sha256:")
+    assert status["gpu"] == {
+        "mechanism": "ExtendedResource",
+        "resourceName": "nvidia.com/gpu",
+        "count": 1,
+        "request": "1 nvidia.com/gpu",
+    }
+    chosen.kube.run("delete", "mdep", "--all", "-n", DEMO)
+
+
+def test_more_replicas_than_gpus_are_told_in_numbers_and_recover(node: Node) -> None:
+    node.apply(node.model("small", SMALL, replicas=GPU_POOL + 1, gpu={"count": 1}))
+    eventually(lambda: node.get("mdep", "small").get("status", {}).get("readyReplicas") == GPU_POOL)
+    message = node.reason("small", "InsufficientGPU")
+    assert message.startswith(
+        f"{GPU_POOL} of {GPU_POOL + 1} replicas are ready, 1 wait for 1 nvidia.com/gpu each: "
+        f"1 of 1 nodes could serve it, with {GPU_POOL} nvidia.com/gpu in all"
+    )
+    assert "Insufficient nvidia.com/gpu" in message
+    assert node.get("mdep", "small")["status"]["summary"].startswith("Waiting for GPU: 4 of 5 replicas ready")
+    node.kube.run("scale", "mdep/small", "-n", node.namespace, f"--replicas={GPU_POOL}")
+    assert node.ready("small")["ready"] == f"{GPU_POOL}/{GPU_POOL}"
+
+
+def test_a_product_that_no_node_has_is_told(node: Node) -> None:
+    node.apply(node.model("small", SMALL, gpu={"count": 1, "product": ["B300"]}))
+    message = node.reason("small", "InsufficientGPU")
+    assert "0 of 1 nodes could serve it" in message
+    assert "1 have other GPUs than B300" in message
+
+
+def test_a_full_pool_does_not_block_an_update(node: Node) -> None:
+    node.apply(node.model("small", SMALL, replicas=GPU_POOL, gpu={"count": 1}))
+    before = node.ready("small")["revision"]
+    node.apply(node.model("small", "s3://models/breast-cancer/2", replicas=GPU_POOL, gpu={"count": 1}))
+    after = node.ready("small", 300)
+    assert after["revision"] != before
+    assert after["model"]["version"] == "2"
+
+
+def test_a_wrong_digest_never_serves(node: Node) -> None:
+    node.apply(node.model("small", SMALL, model={"digest": "sha256:" + "0" * 64}))
+    message = node.reason("small", "DigestMismatch")
+    assert "sha256:000" in message
+    assert node.reason("small", "DigestMismatch", kind="ModelVerified")
+    assert node.get("mdep", "small")["status"]["readyReplicas"] == 0
+
+
+def test_a_typo_in_the_address_is_told_and_the_old_revision_serves(node: Node) -> None:
+    node.apply(node.model("small", SMALL))
+    node.ready("small")
+    node.apply(node.model("small", "s3://models/breast-cancr/1"))
+    message = node.reason("small", "ModelNotFound")
+    assert "s3://models/breast-cancr/1" in message
+    assert message.endswith("the previous revision goes on serving")
+    old = [one for one in node.get("mdep", "small")["status"]["revisions"] if one["ready"] == 1]
+    assert len(old) == 1
+    node.apply(node.model("small", SMALL))
+    node.ready("small")
+
+
+def test_wrong_credentials_are_told(node: Node) -> None:
+    wrong = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing-of-the-kind"}
+    node.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "wrong"}, "stringData": wrong})
+    node.apply(node.model("small", SMALL, model={"credentials": "wrong"}))
+    message = node.reason("small", "CredentialsRejected")
+    assert "nothing-of-the-kind" not in message
+    assert "AWS_ACCESS_KEY_ID" in message
+
+
+def test_credentials_that_come_later_are_enough(node: Node) -> None:
+    node.apply(node.model("small", SMALL, model={"credentials": "later"}))
+    node.reason("small", "CredentialsRejected")
+    data = node.kube.get("secret", "modelyard-object-store", "-n", DEMO)["data"]
+    node.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "later"}, "data": data})
+    node.ready("small", 240)
+
+
+def test_an_image_that_does_not_exist_is_told(node: Node) -> None:
+    runtime = {
+        "apiVersion": "modelyard.dev/v1alpha1",
+        "kind": "ModelRuntime",
+        "metadata": {"name": "nowhere"},
+        "spec": {"image": "127.0.0.1:5000/modelyard/nowhere:1", "formats": [{"name": "package", "priority": 0}]},
+    }
+    node.apply(runtime)
+    node.apply(node.model("small", SMALL, runtime="nowhere"))
+    try:
+        assert "127.0.0.1:5000/modelyard/nowhere:1" in node.reason("small", "ImagePullFailed")
+        # The revision never was Ready, so a corrected runtime helps without an edit of the model.
+        good = node.kube.get("mrt", "modelyard-server")["spec"] | {"formats": [{"name": "nowhere", "priority": 0}]}
+        node.apply(runtime | {"spec": good})
+        node.ready("small")
+    finally:
+        node.kube.run("delete", "mrt/nowhere")
+
+
+def test_a_model_that_does_not_load_is_told_in_the_server_s_words(node: Node) -> None:
+    node.apply(node.model("broken", "s3://models/broken/1"))
+    message = node.reason("broken", "LoadFailed")
+    assert "out.weight" in message
+    assert "publish a corrected package" in message
+
+
+def test_a_server_without_enough_memory_is_told(node: Node) -> None:
+    node.apply(node.model("small", SMALL, resources={"limits": {"memory": "40Mi"}}))
+    assert "for using more memory than its limit" in node.reason("small", "OutOfMemory")
+    node.apply(node.model("small", SMALL))
+    node.ready("small")
+
+
+def test_deleting_leaves_nothing(node: Node) -> None:
+    node.apply(node.model("small", SMALL, replicas=2))
+    node.ready("small")
+    node.kube.run("delete", "mdep/small", "-n", node.namespace)
+    kinds = "deployments,services,poddisruptionbudgets,controllerrevisions,networkpolicies,pods"
+    eventually(lambda: node.items(kinds) == [])
