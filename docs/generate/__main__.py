@@ -1,0 +1,28 @@
+"""Writes the pages of docs/reference/, or of the folder that is given."""
+
+import sys
+from pathlib import Path
+
+from . import kinds, metrics, reasons, settings
+
+
+def pages() -> dict[str, str]:
+    """File name and text of every generated page."""
+    return kinds.pages() | {
+        "reasons.md": reasons.page(),
+        "operator-settings.md": settings.operator_page(),
+        "model-server.md": settings.server_page(),
+        "metrics.md": metrics.page(),
+    }
+
+
+def main() -> None:
+    """Write the pages."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1] / "reference"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()
