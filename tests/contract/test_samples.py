@@ -1,5 +1,6 @@
 """Every file of manifests/samples fits the CRDs and becomes objects that Kubernetes accepts, or a reason."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,13 @@ from modelyard_operator.render.controller_revision import controller_revision
 from modelyard_operator.revision import Resolved
 
 Object = dict[str, Any]
-SAMPLES = sorted((Path(__file__).parents[2] / "manifests" / "samples").iterdir())
+ROOT = Path(__file__).parents[2]
+SAMPLES = sorted((ROOT / "manifests" / "samples").iterdir())
 TEXTS = {path.stem: path.read_text() for path in SAMPLES}
 OBJECTS: dict[str, Object] = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
 MODELS = [name for name, one in OBJECTS.items() if one["kind"] == "ModelDeployment"]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/README.md")]
+BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SCHEMAS = {kind.struct.__name__: crd.document(kind)["spec"]["versions"][0]["schema"] for kind in crd.KINDS}
 STRUCTS: dict[str, type] = {kind.struct.__name__: kind.struct for kind in crd.KINDS}
 
@@ -40,6 +44,13 @@ def strict(schema: Object) -> Object:
     return found
 
 
+def validate(document: Object) -> None:
+    """Raise when an object does not fit the CRD of its kind."""
+    schema = strict(SCHEMAS[document["kind"]]["openAPIV3Schema"])
+    schema["properties"]["metadata"] = {"type": "object"}
+    jsonschema.Draft7Validator(schema).validate(document)
+
+
 def parsed(name: str) -> Any:
     """A sample as the operator reads it."""
     body = OBJECTS[name]
@@ -50,9 +61,7 @@ def parsed(name: str) -> Any:
 @pytest.mark.parametrize("name", TEXTS)
 class TestEverySample:
     def test_it_fits_its_crd(self, name: str) -> None:
-        schema = strict(SCHEMAS[OBJECTS[name]["kind"]]["openAPIV3Schema"])
-        schema["properties"]["metadata"] = {"type": "object"}
-        jsonschema.Draft7Validator(schema).validate(OBJECTS[name])
+        validate(OBJECTS[name])
 
     def test_two_lines_tell_what_it_shows(self, name: str) -> None:
         lines = TEXTS[name].splitlines()
@@ -72,6 +81,14 @@ def test_every_model_becomes_objects_that_kubernetes_accepts(name: str) -> None:
     assert isinstance(revision, Resolved)
     for manifest in [*decision.apply, controller_revision(parent, revision, 1)]:
         kubernetes_validate.validate(msgspec.to_builtins(manifest), "1.37", strict=True)
+
+
+def test_every_object_in_the_documentation_fits_its_crd() -> None:
+    blocks = [block for page in PAGES for block in BLOCK.findall(page.read_text())]
+    ours = [block for block in blocks if block.startswith("apiVersion: modelyard.dev/")]
+    assert ours
+    for block in ours:
+        validate(yaml.safe_load(block))
 
 
 def test_no_two_samples_have_the_same_name() -> None:
