@@ -64,6 +64,14 @@ def test_our_own_write_wakes_nobody() -> None:
     assert heard == []
 
 
+def test_an_object_of_no_model_comes_and_goes() -> None:
+    kept, heard = store()
+    kept.put(child(labels={}), announce=False)
+    assert heard == []
+    kept.remove(child(labels={}))
+    assert kept.get("team", "digits") is None
+
+
 def test_a_list_removes_what_was_deleted_while_nobody_watched() -> None:
     kept, heard = store()
     kept.put(child("gone"))

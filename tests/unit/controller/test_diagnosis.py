@@ -176,7 +176,7 @@ REFUSALS = [
 def test_pods_that_could_not_be_created(message: str, reason: Reason) -> None:
     found = examine_deployment(deployment({"type": "ReplicaFailure", "status": "True", "message": message}))
     assert found == Finding(Stage.PENDING, reason, message)
-    assert examine_deployment(deployment()) is None
+    assert examine_deployment(deployment({"type": "Available", "status": "True"})) is None
 
 
 def test_the_deadline_counts_only_when_the_deployment_is_up_to_date() -> None:

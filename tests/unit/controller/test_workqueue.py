@@ -56,6 +56,14 @@ async def test_a_delayed_key_comes_when_it_is_due() -> None:
     assert await keys.take() == ("a", "later")
 
 
+async def test_a_later_delay_changes_nothing() -> None:
+    keys, clock = queue()
+    keys.add_after(("a", "x"), 3)
+    keys.add_after(("a", "x"), 9)
+    clock.now = 3
+    assert await keys.take() == ("a", "x")
+
+
 async def test_the_earliest_of_two_delays_counts_and_the_key_comes_once() -> None:
     keys, clock = queue()
     keys.add_after(("a", "x"), 9)
@@ -110,9 +118,14 @@ async def test_idle_waits_for_the_last_worker() -> None:
     keys, _ = queue()
     await keys.idle()
     keys.add(("a", "x"))
+    keys.add(("a", "y"))
+    keys.done(await keys.take())
     await keys.take()
+    keys.add(("a", "z"))
+    await keys.take()
+    keys.done(("a", "y"))
     idle = asyncio.create_task(keys.idle())
     await asyncio.sleep(0)
     assert not idle.done()
-    keys.done(("a", "x"))
+    keys.done(("a", "z"))
     await idle
