@@ -169,3 +169,33 @@ def test_while_draining_requests_are_answered_and_connections_closed(start: Star
     reply = server.infer([1, 2], [1, 2])
     assert (reply.status, reply.headers["connection"]) == (200, "close")
     assert server.request("GET", "/v2/health/live").status == 200
+
+
+def test_a_delay_lets_a_batch_grow_until_it_is_full(start: Start) -> None:
+    server = start(max_batch_delay=10.0, max_batch_rows=2)
+    echo_engine.batches.clear()
+    with ThreadPoolExecutor(2) as pool:
+        replies = list(pool.map(lambda value: server.infer([value, 0], [1, 2]), [1, 2]))
+    assert [reply.status for reply in replies] == [200, 200]
+    assert echo_engine.batches == [2]
+
+
+def test_a_delay_that_is_over_runs_what_is_there(start: Start) -> None:
+    server = start(max_batch_delay=0.05)
+    assert server.infer([1, 2], [1, 2]).status == 200
+
+
+def test_what_still_waits_when_the_drain_time_is_over_is_503(start: Start) -> None:
+    server = start()
+    echo_engine.batches.clear()
+    with ThreadPoolExecutor(4) as pool:
+        first, second = blocked(server, pool, queued=1)
+        assert server.service.served is not None
+        server.on_loop(server.service.served.batcher.close)
+        refused = second.result()
+        late = server.infer([0, 0], [1, 2])
+        echo_engine.gate.set()
+        assert first.result().status == 200
+    assert (refused.status, late.status) == (503, 503)
+    assert "shutting down" in refused.json["error"]
+    assert metric(server, 'model_server_rejected_total{model="echo",reason="draining"') == 2

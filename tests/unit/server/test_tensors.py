@@ -110,10 +110,20 @@ def test_a_boolean_byte_is_0_or_1() -> None:
     ("datatype", "array", "error"),
     [
         ("FP16", np.zeros(1, np.float16), BadRequestError),
-        ("FP32", np.array([np.inf], np.float32), InferenceError),
         ("BYTES", np.array([b"\xff"], np.object_), BadRequestError),
     ],
 )
-def test_what_json_cannot_say_is_refused(datatype: str, array: Array, error: type[RequestError]) -> None:
+def test_text_and_fp16_that_json_cannot_say_are_refused(datatype: str, array: Array, error: type[RequestError]) -> None:
     with pytest.raises(error, match="ask for binary_data"):
         tensors.to_json("y", datatype, array)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_numbers_that_json_cannot_say_are_refused(value: float) -> None:
+    array = np.array([0.5, value], np.float32)
+    with pytest.raises(InferenceError, match="output 'y': holds NaN or infinity"):
+        tensors.dump({"data": array}, {"x": np.zeros(1), "y": array})
+
+
+def test_the_word_null_in_an_answer_is_no_number() -> None:
+    assert tensors.dump({"data": ["null"]}, {"y": np.zeros(1)}) == b'{"data":["null"]}'

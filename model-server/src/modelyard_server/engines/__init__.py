@@ -5,7 +5,8 @@ Rooms:
     registry       format -> engine; load and warm up
     preprocessing  declared scaling of raw inputs
     heads          scores -> the declared outputs (labels, probabilities)
-    hardware       CPU share of the container, choice of the device
+    samples        inputs to warm up and measure with
+    hardware       CPU share of the container        threads   CPU threads of a torch model, measured
     torch_model    safetensors and a declared architecture     torch_networks  the architecture as torch modules
     sklearn_model  skops files
 """

@@ -4,13 +4,12 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import cast
 
-import numpy as np
-
+from modelyard_server.engines import samples
 from modelyard_server.engines.model import LoadOptions, Model
 from modelyard_server.errors import StartupError
 from modelyard_server.package.card import ModelCard, TensorSpec
 from modelyard_server.package.files import Package
-from modelyard_server.protocol.datatypes import NUMPY, Array
+from modelyard_server.protocol.datatypes import Array
 
 ENGINES: Mapping[str, str] = {
     "torch": "modelyard_server.engines.torch_model",
@@ -40,19 +39,12 @@ def load(package: Package, options: LoadOptions) -> Model:
 def _warm_up(model: Model, card: ModelCard, rows: int) -> None:
     """One batch of zeros: allocates buffers, and proves that card and weights agree before traffic does."""
     try:
-        outputs = model.predict({spec.name: _zeros(spec, rows) for spec in card.inputs})
+        outputs = model.predict({spec.name: samples.zeros(spec, rows) for spec in card.inputs})
     except Exception as error:
         message = f"warm-up with {rows} rows of zeros failed: {type(error).__name__}: {error}"
         raise StartupError("LoadFailed", message) from error
     for spec in card.outputs:
         _check_output(spec, outputs.get(spec.name), rows)
-
-
-def _zeros(spec: TensorSpec, rows: int) -> Array:
-    shape = (rows, *(1 if size == -1 else size for size in spec.shape[1:]))
-    if spec.datatype == "BYTES":
-        return np.full(shape, b"", np.object_)
-    return np.zeros(shape, NUMPY[spec.datatype])
 
 
 def _check_output(spec: TensorSpec, array: Array | None, rows: int) -> None:

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from modelyard_server.engines import hardware, preprocessing, torch_networks
+from modelyard_server.engines import preprocessing, samples, threads, torch_networks
 from modelyard_server.engines.heads import Head
 from modelyard_server.engines.model import LoadOptions, Model
 from modelyard_server.errors import StartupError
@@ -59,7 +59,6 @@ def load(package: Package, options: LoadOptions) -> Model:
     if card.architecture is None:
         raise StartupError("LoadFailed", "model.yaml: architecture: is required for format torch (linear, mlp or cnn)")
     device = _device(options)
-    torch.set_num_threads(options.threads or hardware.cpu_share())
     weights = _weights(
         package.root / (card.weights or DEFAULT_WEIGHTS), device, allow=options.unsafe_formats == "Allow"
     )
@@ -68,7 +67,12 @@ def load(package: Package, options: LoadOptions) -> Model:
     _check_weights(card.weights or DEFAULT_WEIGHTS, network, weights)
     network.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, assign=True)
     network.eval().requires_grad_(False)
-    return TorchModel(card, network, device)
+    model = TorchModel(card, network, device)
+    if device == "cpu":
+        rows = {spec.name: samples.zeros(spec, options.warm_rows) for spec in card.inputs}
+        count = threads.choose(options.threads, lambda: model.predict(rows))
+        log.info("CPU threads chosen", extra={"threads": count, "measured": options.threads is None})
+    return model
 
 
 def _device(options: LoadOptions) -> str:

@@ -1,10 +1,12 @@
 """One tensor: JSON data (nested or flat) or raw bytes to a numpy array, and back."""
 
 import struct
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
 import numpy as np
+import orjson
 
 from modelyard_server.errors import BadRequestError, InferenceError
 from modelyard_server.protocol.datatypes import NUMPY, Array
@@ -61,11 +63,11 @@ def _cast(name: str, datatype: str, raw: Array) -> Array:
         limits = np.iinfo(target)
         if int(raw.min()) < limits.min or int(raw.max()) > limits.max:
             raise BadRequestError(f"input {name!r}: data is out of range for {datatype} ({limits.min} to {limits.max})")
-    with np.errstate(over="ignore"):
-        array = raw.astype(target)
-    if target.kind == "f" and not np.isfinite(array).all():
-        raise BadRequestError(f"input {name!r}: data is out of range for {datatype}")
-    return array
+    try:
+        with np.errstate(over="raise"):
+            return raw.astype(target)
+    except FloatingPointError as error:
+        raise BadRequestError(f"input {name!r}: data is out of range for {datatype}") from error
 
 
 def _bytes_array(name: str, data: list[Any]) -> Array:
@@ -139,9 +141,19 @@ def to_json(name: str, datatype: str, array: Array) -> Array | list[str]:
             return [value.decode() for value in array.ravel()]
         except UnicodeDecodeError as error:
             raise BadRequestError(f"output {name!r}: holds bytes that are not text; ask for binary_data") from error
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InferenceError(f"output {name!r}: holds NaN or infinity, which JSON cannot say; ask for binary_data")
     return np.ascontiguousarray(array.ravel())
+
+
+def dump(document: dict[str, Any], arrays: Mapping[str, Array]) -> bytes:
+    """JSON of an answer that holds `arrays`. orjson writes NaN and infinity as null; only then a look is worth it."""
+    encoded = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    if b"null" in encoded:
+        for name, array in arrays.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise InferenceError(
+                    f"output {name!r}: holds NaN or infinity, which JSON cannot say; ask for binary_data"
+                )
+    return encoded
 
 
 def to_binary(datatype: str, array: Array) -> bytes:

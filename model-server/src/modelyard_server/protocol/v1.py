@@ -72,4 +72,4 @@ def respond(signature: Signature, arrays: Mapping[str, Array]) -> bytes:
         predictions: list[Any] = next(iter(columns.values()))
     else:
         predictions = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return orjson.dumps({"predictions": predictions}, option=orjson.OPT_SERIALIZE_NUMPY)
+    return tensors.dump({"predictions": predictions}, arrays)

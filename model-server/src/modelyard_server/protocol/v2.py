@@ -173,7 +173,7 @@ def respond(signature: Signature, served: tuple[str, str], request: Request, arr
             entry["data"] = tensors.to_json(wanted.name, datatype, array)
         outputs.append(entry)
     document["outputs"] = outputs
-    head = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    head = tensors.dump(document, {w.name: arrays[w.name] for w in request.outputs if not w.binary})
     if not blobs:
         return Response(head, None)
     return Response(b"".join((head, *blobs)), len(head))

@@ -1,0 +1,44 @@
+"""How many CPU threads a torch model gets: measured at load, since a small model is slower with two than with one.
+
+Threads of one operation wait for each other by spinning; for a model of microseconds that takes the CPU away from the
+event loop and gives nothing back. A large model gains almost the whole factor.
+"""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from modelyard_server.engines import hardware
+
+WORTH_IT = 1.3
+"""Speed-up below which the other CPUs are better left to HTTP."""
+ROUNDS = 5
+LONG = 0.25
+"""Seconds of one prediction after which a single round is measured."""
+
+
+def choose(asked: int | None, predict: Callable[[], object]) -> int:
+    """Set and return the number of threads: what was asked for, or what pays off up to the container's CPU share."""
+    share = hardware.cpu_share()
+    if asked is not None or share == 1:
+        torch.set_num_threads(asked or share)
+        return asked or share
+    several, one = (_seconds(predict, threads) for threads in (share, 1))
+    chosen = share if one > several * WORTH_IT else 1
+    torch.set_num_threads(chosen)
+    return chosen
+
+
+def _seconds(predict: Callable[[], object], threads: int) -> float:
+    """Best of a few rounds after one to warm up: a busy neighbour only ever adds time."""
+    torch.set_num_threads(threads)
+    best = _timed(predict)
+    rounds = 1 if best > LONG else ROUNDS
+    return min([best, *(_timed(predict) for _ in range(rounds))])
+
+
+def _timed(predict: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    predict()
+    return time.perf_counter() - started
