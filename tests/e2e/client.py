@@ -17,7 +17,7 @@ def run(url: str, seconds: float) -> None:
     lock = threading.Lock()
     until = time.monotonic() + seconds
     body = json.dumps(
-        {"inputs": [{"name": "input", "datatype": "FP32", "shape": [1, 30], "data": [1.0] * 30}]}
+        {"inputs": [{"name": "measurements", "datatype": "FP32", "shape": [1, 30], "data": [1.0] * 30}]}
     ).encode()
 
     def ask() -> str:

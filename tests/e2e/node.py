@@ -122,6 +122,7 @@ class Node:
             "containers": [container],
         }
         self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
+        self.kube.run("wait", "--for=condition=Ready", f"pod/{name}", "-n", self.namespace, "--timeout=60s")
         eventually(lambda: "started" in self.kube.run("logs", name, "-n", self.namespace))
 
     def answers(self, name: str, seconds: float) -> Mapping[str, Any]:

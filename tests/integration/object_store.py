@@ -57,7 +57,7 @@ def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
     for _ in range(500):
         assert process.poll() is None, "versitygw ended; see its log"
         try:
-            urllib.request.urlopen(url, timeout=5)  # noqa: S310 (our own loopback address)
+            urllib.request.urlopen(url, timeout=5)
         except urllib.error.HTTPError as error:
             error.close()
             return

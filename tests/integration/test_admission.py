@@ -16,7 +16,7 @@ DIGEST = "sha256:" + "a" * 64
 URI = "model.uri must be s3://bucket/path, pvc://claim/path or https://host/path"
 NAME = "metadata.name must begin with a letter, hold only a-z, 0-9 and '-', and be at most 50 characters long"
 DEADLINE = "rollout.progressDeadline must be longer than server.loadTimeout (10m unless set)"
-DEVICES = "ask for GPUs and other devices in spec.gpu (gpu.count, gpu.resourceName), not in spec.resources"
+DEVICES = "ask for GPUs and other devices in spec.gpu (gpu.count, gpu.resourceName)"
 PROFILE = "gpu.profile already says vendor, product, memory and resourceName: give either the profile or these"
 RESOURCE = "cannot go with gpu.resourceName: use scheduling.nodeSelector beside it"
 VENDOR = "for another vendor use scheduling.nodeSelector"
@@ -56,6 +56,7 @@ ADDRESSES: list[tuple[Object, str]] = [
     ({"uri": "http://host/digits.tgz"}, URI),
     ({"uri": "s3://bucket"}, URI),
     ({"uri": "s3:///digits/1"}, URI),
+    ({"uri": "https://user:word@host/digits.tar.gz"}, "model.uri must not hold a user or a password"),
     ({"uri": "pvc://claim/"}, URI),
     ({"uri": "models/digits/1"}, URI),
     ({"uri": "s3://b/" + "x" * 2048}, "spec.model.uri: Too long: may not be more than 2048 bytes"),
@@ -98,6 +99,11 @@ SPECS: list[tuple[Object, str]] = [
     ({"rollout": {"progressDeadline": "599s"}}, DEADLINE),
     ({"rollout": {"progressDeadline": "10m"}, "server": {"drainTimeout": "5s"}}, DEADLINE),
     ({"rollout": {"progressDeadline": "30m"}, "server": {"loadTimeout": "1h"}}, DEADLINE),
+    ({"server": {"loadTimeout": "0s"}}, "server.loadTimeout must be at least 1s"),
+    ({"server": {"loadTimeout": "9999999999999999h"}}, "spec.server.loadTimeout in body should match"),
+    ({"gpu": {"memory": -1}}, "spec.gpu.memory in body should be greater than or equal to 0"),
+    ({"resources": {"limits": {"memory": "-1Gi"}}}, "spec.resources.limits.memory in body should match"),
+    ({"resources": {"limits": {"example.org/fpga": 1}}}, "ask for GPUs and other devices in spec.gpu"),
     ({"rollout": {"progressDeadline": "soon"}}, "spec.rollout.progressDeadline in body should match"),
     ({"server": {"loadTimeout": "10"}}, "spec.server.loadTimeout in body should match"),
     ({"server": {"drainTimeout": "-5s"}}, "spec.server.drainTimeout in body should match"),
@@ -118,7 +124,6 @@ CATALOG = [
     (runtime(image=None), "spec.image: Required value"),
     (runtime(formats=[]), "spec.formats in body should have at least 1 items"),
     (runtime(formats=[{"name": "onnx", "priority": 1001}]), "spec.formats[0].priority in body should be less than or"),
-    (runtime(protocols=["GRPC"]), 'spec.protocols[0]: Unsupported value: "GRPC"'),
     (runtime(port=65536), "spec.port in body should be less than or equal to 65535"),
     (runtime(probes={"startupPath": "health"}), "spec.probes.startupPath in body should match '^/'"),
     (profile(vendor="amd", product=["MI300X"]), PROFILE_VENDOR),

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from .api.accelerator_profile import AcceleratorProfileSpec
-from .api.model_deployment import Gpu, ModelDeployment, ModelDeploymentSpec, ModelSource
+from .api.model_deployment import Gpu, ModelDeployment, ModelDeploymentSpec, ModelSource, Server
 
 
 class Rule(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -15,6 +15,7 @@ class Rule(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 _LOAD_TIMEOUT = "(has(self.server) && has(self.server.loadTimeout) ? self.server.loadTimeout : '10m')"
+_PLAIN_RESOURCE = "name in ['cpu', 'memory', 'ephemeral-storage'] || name.startsWith('hugepages-')"
 
 RULES: dict[type, list[Rule]] = {
     ModelDeployment: [
@@ -34,9 +35,10 @@ RULES: dict[type, list[Rule]] = {
         ),
         Rule(
             "!has(self.resources) || "
-            "((!has(self.resources.limits) || !self.resources.limits.exists(name, name.contains('.com/'))) && "
-            "(!has(self.resources.requests) || !self.resources.requests.exists(name, name.contains('.com/'))))",
-            "ask for GPUs and other devices in spec.gpu (gpu.count, gpu.resourceName), not in spec.resources",
+            f"((!has(self.resources.limits) || self.resources.limits.all(name, {_PLAIN_RESOURCE})) && "
+            f"(!has(self.resources.requests) || self.resources.requests.all(name, {_PLAIN_RESOURCE})))",
+            "resources holds cpu, memory, ephemeral-storage and hugepages; ask for GPUs and other devices in spec.gpu "
+            "(gpu.count, gpu.resourceName)",
             ".resources",
         ),
     ],
@@ -45,6 +47,18 @@ RULES: dict[type, list[Rule]] = {
             "self.uri.matches('^(s3|pvc|https)://[^/]+/.+$')",
             "model.uri must be s3://bucket/path, pvc://claim/path or https://host/path",
             ".uri",
+        ),
+        Rule(
+            "!self.uri.matches('^[a-z0-9]+://[^/]*@')",
+            "model.uri must not hold a user or a password: put them into a Secret and name it in model.credentials",
+            ".uri",
+        ),
+    ],
+    Server: [
+        Rule(
+            "duration(self.loadTimeout) >= duration('1s')",
+            "server.loadTimeout must be at least 1s: a model that may take no time to load can never be ready",
+            ".loadTimeout",
         ),
     ],
     Gpu: [

@@ -79,6 +79,7 @@ def _annotated(info: inspect.Metadata) -> Schema:
     elif marks.get("quantity"):
         schema = {
             "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "minimum": 0,
             "pattern": QUANTITY_PATTERN,
             "x-kubernetes-int-or-string": True,
         }

@@ -15,7 +15,7 @@ QUANTITIES = [
     ("2k", Decimal(2000)),
     ("1e3", Decimal(1000)),
     ("100n", Decimal("1e-7")),
-    ("-1", Decimal(-1)),
+    ("+1", Decimal(1)),
 ]
 
 

@@ -9,7 +9,6 @@ formats:
     priority: 1
   - name: sklearn
     priority: 1
-protocols: [OpenInferenceV2, KServeV1]
 port: 8080
 command: [modelyard-server]
 args: [serve, --model, $(MODEL_PATH), --name, $(MODEL_NAME), --port, $(PORT)]
@@ -21,9 +20,6 @@ probes:
   startupPath: /v2/health/ready
   readinessPath: /v2/health/ready
   livenessPath: /v2/health/live
-metrics:
-  port: 8080
-  path: /metrics
 {{- with .Values.defaultRuntime.resources }}
 resources:
   {{- toYaml . | nindent 2 }}

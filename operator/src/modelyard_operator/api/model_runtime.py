@@ -1,6 +1,6 @@
 """ModelRuntime: a server image and how to run it, kept by the platform team for the whole cluster."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -35,13 +35,6 @@ class RuntimeProbes(Struct, frozen=True, rename="camel", omit_defaults=True):
     ] = "/v2/health/live"
 
 
-class RuntimeMetrics(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Where Prometheus reads."""
-
-    port: Annotated[int, Meta(ge=1, le=65535)] = 8080
-    path: Annotated[str, Meta(pattern="^/", max_length=256)] = "/metrics"
-
-
 class ModelRuntimeSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A server image and how to run it. Arguments may use $(MODEL_PATH), $(MODEL_NAME), $(PORT) and $(GPU_COUNT)."""
 
@@ -54,15 +47,11 @@ class ModelRuntimeSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
             description="Formats it loads; `package` stands for packages that name their format themselves.",
         ),
     ]
-    protocols: Annotated[
-        list[Literal["OpenInferenceV2", "KServeV1", "OpenAI"]], Meta(max_length=8, description="What it speaks.")
-    ] = []
     port: Annotated[int, Meta(ge=1, le=65535, description="Port on which it serves.")] = 8080
     command: Annotated[list[Text], Meta(max_length=32, description="Command; the image's own when empty.")] = []
     args: Annotated[list[Text], Meta(max_length=64, description="Arguments.")] = []
     env: Annotated[list[EnvVar], Meta(max_length=64, description="Environment.")] = []
     probes: Annotated[RuntimeProbes, Meta(description="Paths that the kubelet asks.")] = RuntimeProbes()
-    metrics: Annotated[RuntimeMetrics, Meta(description="Where Prometheus reads.")] = RuntimeMetrics()
     resources: Annotated[Resources, Meta(description="Resources of a replica when the model names none.")] = Resources()
     gpu_required: Annotated[bool, Meta(description="Whether it cannot run without a GPU.")] = False
 
