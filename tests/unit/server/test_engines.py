@@ -207,3 +207,13 @@ def test_a_model_without_labels_has_one_output(tmp_path: Path) -> None:
         name="m", version="1", format="torch", architecture=MLP, inputs=card.inputs, outputs=(SCORES, PROBABILITIES)
     )
     assert "exactly one" in str(refused(tmp_path, two))
+
+
+def test_a_single_value_per_row_is_a_plain_list(tmp_path: Path) -> None:
+    card = ModelCard(
+        name="m", version="1", format="torch", architecture=Linear(in_features=2, out_features=1),
+        inputs=(TensorSpec(name="x", datatype="FP32", shape=(-1, 2)),),
+        outputs=(TensorSpec(name="y", datatype="FP32", shape=(-1,)),),
+    )  # fmt: skip
+    save_file({"out.weight": torch.ones(1, 2), "out.bias": torch.zeros(1)}, tmp_path / "model.safetensors")
+    assert answer(load(tmp_path, card), [[1, 2], [3, 4]])["y"] == [3, 7]

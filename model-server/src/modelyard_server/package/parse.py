@@ -122,7 +122,11 @@ def _preprocessing_problems(model: ModelCard, step: Preprocessing) -> Iterator[s
     target = next((tensor for tensor in model.inputs if tensor.name == step.input), None)
     if target is None:
         yield f"preprocessing.input: {step.input!r} is not an input; inputs are {[t.name for t in model.inputs]}"
-        return
+    else:
+        yield from _scaling_problems(step, target)
+
+
+def _scaling_problems(step: Preprocessing, target: TensorSpec) -> Iterator[str]:
     row = target.shape[1:]
     fitting = {1, prod(row) if -1 not in row else 1, row[0] if row else 1}
     for name, values in (("mean", step.mean), ("std", step.std)):
