@@ -42,16 +42,14 @@ static: venv
 	@echo "== static checks"
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/ruff check $(CHECKED)
-	$(BIN)/mypy $(SOURCES) tests docs/generate
+	$(BIN)/mypy $(SOURCES) tests docs/generate bench
 	PYTHONPATH=operator/src:model-server/src:trainer/src $(BIN)/lint-imports
 	$(BIN)/codespell
 
 .PHONY: test-unit
 test-unit: venv chart-tools
 	@echo "== unit, contract and chart tests"
-	$(BIN)/coverage run -m pytest -q tests/unit/controller
-	$(BIN)/coverage report
-	$(PYTEST) -n $(WORKERS) --dist loadfile tests/unit tests/contract tests/chart --ignore=tests/unit/controller
+	$(PYTEST) -n $(WORKERS) --dist loadfile --cov --cov-report=term tests/unit tests/contract tests/chart
 
 .PHONY: test-integration
 test-integration: venv api-tools ## On a real etcd and API server, without a node
@@ -85,8 +83,10 @@ images: ## Build the images and push them to the local registry, or to REGISTRY
 	@$(LOCAL) images $(if $(REGISTRY),--registry $(REGISTRY))
 
 .PHONY: bench
-bench: venv ## Measure; results go to bench/results
-	@for script in bench/*/run.sh; do "$$script"; done
+bench: venv ## Measure operator and server; results go to bench/results (needs wrk)
+	@$(LOCAL) tools --tier api
+	PYTHONPATH=local/src $(BIN)/python bench/control_plane/run.py
+	$(BIN)/python bench/model_server/run.py --out bench/results/model_server.json
 
 .PHONY: generate
 generate: venv chart-tools ## Write all generated files: CRDs, manifests, reference, chart README

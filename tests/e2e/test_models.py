@@ -1,6 +1,9 @@
 """Models on a real node: what a user meets, from the first prediction to each way to fail."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from e2e.node import Node, Store, eventually
 from modelyard_demo import scenes
@@ -55,9 +58,10 @@ def test_a_product_that_no_node_has_is_told(node: Node) -> None:
 
 
 def test_a_full_pool_does_not_block_an_update(node: Node) -> None:
-    node.apply(node.model("small", SMALL, replicas=GPU_POOL, gpu={"count": 1}))
+    half = {"replicas": 2, "gpu": {"count": GPU_POOL // 2}}
+    node.apply(node.model("small", SMALL, **half))
     before = node.ready("small")["revision"]
-    node.apply(node.model("small", "s3://models/breast-cancer/2", replicas=GPU_POOL, gpu={"count": 1}))
+    node.apply(node.model("small", "s3://models/breast-cancer/2", **half))
     after = node.ready("small", 300)
     assert after["revision"] != before
     assert after["model"]["version"] == "2"
@@ -99,6 +103,33 @@ def test_credentials_that_come_later_are_enough(node: Node) -> None:
     data = node.kube.get("secret", "modelyard-object-store", "-n", DEMO)["data"]
     node.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "later"}, "data": data})
     node.ready("small", 240)
+
+
+def test_a_package_in_a_claim(node: Node, packages: Store, tmp_path: Path) -> None:
+    folder = packages.fetch("breast-cancer/1", tmp_path / "models" / "small")
+    for path in (tmp_path.parent, tmp_path, folder.parent, folder):
+        path.chmod(0o755)
+    name = f"models-{node.namespace}"[:60].strip("-")
+    size = {"storage": "1Gi"}
+    modes = {"accessModes": ["ReadOnlyMany"], "storageClassName": ""}
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {**modes, "capacity": size, "hostPath": {"path": str(tmp_path / "models"), "type": "Directory"}},
+    }
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "models"},
+        "spec": {**modes, "volumeName": name, "resources": {"requests": size}},
+    }
+    node.kube.run("apply", "-f", "-", given=yaml.safe_dump(volume))
+    try:
+        node.apply(claim, node.model("small", "pvc://models/small"))
+        assert node.ready("small")["model"]["version"] == "1"
+    finally:
+        node.kube.run("delete", "pv", name, "--wait=false")
 
 
 def test_an_image_that_does_not_exist_is_told(node: Node) -> None:

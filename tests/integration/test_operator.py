@@ -162,6 +162,14 @@ def test_a_pod_template_that_breaks_the_rules_is_told(shared: Cluster, operator:
     shared.make_ready(namespace)
 
 
+def test_no_progress_for_too_long_is_told(shared: Cluster, operator: Operator, namespace: str) -> None:
+    shared.apply(model(namespace, server={"loadTimeout": "1s"}, rollout={"progressDeadline": "2s"}))
+    found = shared.reason(namespace, "ProgressDeadlineExceeded")
+    assert "0 of 1 replicas" in found["message"]
+    shared.reason(namespace, "ProgressDeadlineExceeded", kind="Progressing")
+    shared.make_ready(namespace)
+
+
 def test_pausing_and_going_on(shared: Cluster, operator: Operator, namespace: str) -> None:
     shared.apply(model(namespace, replicas=0))
     shared.reason(namespace, "Paused")

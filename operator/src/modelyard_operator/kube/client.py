@@ -43,8 +43,18 @@ class WatchEvent(Struct, rename="camel"):
     object: msgspec.Raw
 
 
+class _BookmarkMeta(Struct, rename="camel"):
+    resource_version: str
+
+
 class _Bookmark(Struct):
-    metadata: ObjectMeta = msgspec.field(default_factory=lambda: ObjectMeta(name=""))
+    """The object of a bookmark has a version and nothing else, not even a name."""
+
+    metadata: _BookmarkMeta
+
+
+class _ErrorStatus(Struct):
+    code: int = 500
 
 
 class Client:
@@ -107,7 +117,7 @@ class Client:
             async for line in _lines(response):
                 event = msgspec.json.decode(line, type=WatchEvent)
                 if event.type == "ERROR":
-                    raise _watch_error(event)
+                    raise watch_error(event)
                 yield event
 
     async def apply(self, resource: Resource, manifest: Mapping[str, Any], reason: str) -> bytes:
@@ -248,15 +258,13 @@ class Client:
 
 
 def bookmark_version(event: WatchEvent) -> str:
-    """The resource version that an event carries."""
+    """The resource version that a bookmark carries."""
     return msgspec.json.decode(event.object, type=_Bookmark).metadata.resource_version
 
 
-def _watch_error(event: WatchEvent) -> ApiError:
-    class Status(Struct):
-        code: int = 500
-
-    code = msgspec.json.decode(event.object, type=Status).code
+def watch_error(event: WatchEvent) -> ApiError:
+    """The error that an ERROR event carries."""
+    code = msgspec.json.decode(event.object, type=_ErrorStatus).code
     return from_response(code, bytes(event.object), None)
 
 
