@@ -8,7 +8,7 @@ from modelyard_demo.scenes import SYSTEM
 pytestmark = pytest.mark.e2e
 
 FIRST, SECOND = "s3://models/breast-cancer/1", "s3://models/breast-cancer/2"
-LOAD_SECONDS = 60.0
+LOAD_SECONDS = 45.0
 
 
 def test_an_update_loses_no_request(node: Node) -> None:
