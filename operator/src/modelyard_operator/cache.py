@@ -67,7 +67,7 @@ class Store:
             self.put(found)
         for key in [key for key in self._objects if key not in seen and namespace in ("", key[0])]:
             gone = self._objects[key]
-            if not _after(gone.metadata.resource_version, version):
+            if not after(gone.metadata.resource_version, version):
                 self._forget(key)
                 self._listener(gone)
 
@@ -97,12 +97,16 @@ def newer(one: ObjectMeta, other: ObjectMeta) -> bool:
 
     Source: KEP-5504, comparable resource versions.
     """
-    if one.uid != other.uid:
-        return True
-    return _after(one.resource_version, other.resource_version)
+    return one.uid != other.uid or after(one.resource_version, other.resource_version)
 
 
-def _after(one: str, other: str) -> bool:
+def later(one: ObjectMeta, other: ObjectMeta) -> bool:
+    """The same for objects that may have been deleted and created again: a late event of the old one is not news."""
+    return after(one.resource_version, other.resource_version)
+
+
+def after(one: str, other: str) -> bool:
+    """Whether a resource version is later than another."""
     if one.isdigit() and other.isdigit():
         return int(one) > int(other)
     return one != other

@@ -1,10 +1,10 @@
 """All stores of the operator, and which models an event concerns."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 
 from .api.model_deployment import ModelDeployment
-from .cache import Key, Store, model_of, newer
+from .cache import Key, Store, after, later, model_of
 from .decide import Observed
 from .kube import resources
 from .kube.resources import Resource
@@ -12,6 +12,8 @@ from .revision import Catalog
 
 # The key of a whole namespace: its NetworkPolicy belongs to no single model.
 NAMESPACE = ""
+# Uids of deleted models that are remembered; a list of so many models takes far less time than they last.
+REMEMBERED = 10_000
 
 
 class Caches:
@@ -26,6 +28,7 @@ class Caches:
         self._settle = settle
         self._models: dict[Key, ModelDeployment] = {}
         self._in_namespace: Counter[str] = Counter()
+        self._gone: OrderedDict[str, None] = OrderedDict()
         self._catalog: Catalog | None = None
         self._stores = {
             resources.MODEL_RUNTIMES: Store(self._catalog_changed),
@@ -70,27 +73,41 @@ class Caches:
         """The ModelDeployment of a key, unless it is gone or going."""
         return self._models.get(key)
 
-    def model_keys(self) -> list[Key]:
-        """Keys of all models."""
-        return list(self._models)
-
     def put_model(self, model: ModelDeployment) -> bool:
         """Take a model that was seen; False when it is old news. One that is being deleted counts as gone."""
-        key, before = (model.metadata.namespace, model.metadata.name), None
+        key, metadata = (model.metadata.namespace, model.metadata.name), model.metadata
         before = self._models.get(key)
-        if before is not None and not newer(model.metadata, before.metadata):
+        if metadata.uid in self._gone or (before is not None and not later(metadata, before.metadata)):
             return False
-        if model.metadata.deletion_timestamp is not None:
-            self.remove_model(key)
+        if metadata.deletion_timestamp is not None:
+            self.remove_model(key, metadata.uid)
             return True
         self._models[key] = model
         self._in_namespace[key[0]] += before is None
         return True
 
-    def remove_model(self, key: Key) -> None:
-        """Forget a model."""
-        if self._models.pop(key, None) is not None:
+    def remove_model(self, key: Key, uid: str) -> None:
+        """Forget a model for good: a list or an event that is late must not bring it back."""
+        self._gone[uid] = None
+        if len(self._gone) > REMEMBERED:
+            self._gone.popitem(last=False)
+        model = self._models.get(key)
+        if model is not None and model.metadata.uid == uid:
+            del self._models[key]
             self._in_namespace[key[0]] -= 1
+
+    def replace_models(self, namespace: str, listed: Iterable[ModelDeployment], version: str) -> None:
+        """Compare with a list and queue everything: what changed, what is gone, and what an event may have missed."""
+        seen = set()
+        for model in listed:
+            seen.add((model.metadata.namespace, model.metadata.name))
+            self.put_model(model)
+        for key, model in list(self._models.items()):
+            if namespace not in ("", key[0]):
+                continue
+            if key not in seen and not after(model.metadata.resource_version, version):
+                self.remove_model(key, model.metadata.uid)
+            self._enqueue(key)
 
     def has_models(self, namespace: str) -> bool:
         """Whether a namespace has any ModelDeployment."""
@@ -108,7 +125,7 @@ class Caches:
         self._catalog = None
         for key, model in self._models.items():
             # A model that is Ready keeps the revision that it has; only one that is not may be helped by the change.
-            if model.status.revision != model.status.ready_revision or not model.status.ready_revision:
+            if not model.is_ready():
                 self._enqueue(key)
 
 

@@ -6,10 +6,10 @@ import msgspec
 from msgspec import Struct
 
 from . import gpu
-from .api.model_deployment import (
+from .api.model_deployment import ModelDeployment
+from .api.model_status import (
     Condition,
     GpuStatus,
-    ModelDeployment,
     ModelDeploymentStatus,
     ModelStatus,
     RevisionStatus,

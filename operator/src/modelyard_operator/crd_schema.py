@@ -11,6 +11,9 @@ from .crd_rules import RULES, Rule
 
 Schema = dict[str, Any]
 
+# Metadata is described by Kubernetes itself; the other is a note of the operator.
+_NOT_IN_SCHEMA = frozenset({"metadata", "unreadable"})
+
 _BOUNDS = {
     "ge": "minimum",
     "le": "maximum",
@@ -29,7 +32,7 @@ def struct_schema(struct: type) -> Schema:
 
 
 def _struct(info: inspect.StructType) -> Schema:
-    fields = [field for field in info.fields if field.encode_name != "metadata"]
+    fields = [field for field in info.fields if field.encode_name not in _NOT_IN_SCHEMA]
     schema: Schema = {"type": "object", "properties": {field.encode_name: _field(field) for field in fields}}
     if info.cls.__doc__:
         schema["description"] = " ".join(info.cls.__doc__.split())

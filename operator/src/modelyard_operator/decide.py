@@ -6,7 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from . import conditions, diagnosis, drift, gpu, rollout
-from .api.model_deployment import ModelDeployment, RevisionStatus
+from .api.model_deployment import ModelDeployment
+from .api.model_status import RevisionStatus
 from .api.names import ANNOTATION_SPEC_HASH, LABEL_INTENT, LABEL_REVISION, model_labels
 from .api.objects import Child, Pod
 from .render import Manifest
@@ -66,12 +67,13 @@ def decide(parent: ModelDeployment, observed: Observed, catalog: Catalog, defaul
     current = _current(observed)
     new = current.pop(revision.name, rollout.Current(revision.name))
     step = rollout.next_step(parent.spec.replicas, new, list(current.values()), surge=revision.gpu is None)
-    facts = _facts(parent, observed, revision, catalog, replaced=not any(step.old.values()))
+    replaced = not any(step.old.values()) and not any(one.ready for one in current.values())
+    facts = _facts(parent, observed, revision, catalog, replaced=replaced)
     wanted = [service(parent), deployment(parent, revision, step.new)]
     if budget := disruption_budget(parent):
         wanted.append(budget)
-    if _is_ready(parent, facts):
-        wanted.append(controller_revision(parent, revision, _number(revision, observed.history)))
+    if _is_ready(parent, facts) and (record := _record(parent, revision, observed.history)):
+        wanted.append(record)
     old = {one.metadata.labels.get(LABEL_REVISION, ""): one for one in observed.deployments}
     scaled = [_scaled(old[name], replicas) for name, replicas in step.old.items() if replicas > 0 and name in old]
     return Decision(
@@ -124,14 +126,15 @@ def _live(manifest: Manifest, observed: Observed) -> Child | None:
 def _current(observed: Observed) -> dict[str, rollout.Current]:
     """Replica counts of each revision, from Deployments and from pods that outlive theirs."""
     found: dict[str, rollout.Current] = {}
+    proven = {one.metadata.labels.get(LABEL_REVISION, "") for one in observed.history}
     for one in observed.deployments:
         name = one.metadata.labels.get(LABEL_REVISION, "")
         replicas = (one.spec or {}).get("replicas", 1)
         leaving = one.metadata.deletion_timestamp is not None
-        found[name] = rollout.Current(name, 0 if leaving else replicas)
+        found[name] = rollout.Current(name, 0 if leaving else replicas, proven=name in proven)
     for pod in observed.pods:
         name = pod.metadata.labels.get(LABEL_REVISION, "")
-        before = found.get(name, rollout.Current(name))
+        before = found.get(name, rollout.Current(name, proven=name in proven))
         scheduled = pod.condition("PodScheduled")
         waiting = scheduled is None or scheduled.status != "True"
         found[name] = before._replace(
@@ -152,7 +155,7 @@ def _facts(
     own = [one for one in observed.deployments if one.metadata.labels.get(LABEL_REVISION) == name]
     findings = [diagnosis.examine(pod, request.resource_name if request else "") for pod in live]
     refused = [finding for one in own if (finding := diagnosis.examine_deployment(one))]
-    ready = sum(finding.stage is diagnosis.Stage.READY for finding in findings)
+    ready = _ready(findings, own)
     complete = ready >= parent.spec.replicas > 0
     current = _current(observed)
     return conditions.Facts(
@@ -181,11 +184,22 @@ def _is_ready(parent: ModelDeployment, facts: conditions.Facts) -> bool:
     return facts.ready >= parent.spec.replicas > 0 and facts.replaced
 
 
-def _number(revision: Resolved, history: Sequence[Child]) -> int:
-    """Number of the record: the newest is the revision that serves now, also after going back to an older one."""
+def _ready(findings: Sequence[diagnosis.Finding], own: Sequence[Child]) -> int:
+    """Ready pods that the revision's own Deployment counts, too: not those that outlived an earlier one."""
+    pods = sum(finding.stage is diagnosis.Stage.READY for finding in findings)
+    return min(pods, sum(one.status.ready_replicas for one in own))
+
+
+def _record(parent: ModelDeployment, revision: Resolved, history: Sequence[Child]) -> Manifest | None:
+    """The record to write, if any. The newest is the revision that serves now, also after going back to an older one.
+
+    Content that was written once is never rendered again: it is immutable, and another version may have written it.
+    """
     newest = max((one.revision for one in history), default=0)
-    own = next((one.revision for one in history if one.metadata.labels.get(LABEL_REVISION) == revision.name), 0)
-    return own if own == newest and own > 0 else newest + 1
+    own = next((one for one in history if one.metadata.labels.get(LABEL_REVISION) == revision.name), None)
+    if own is not None and own.revision == newest:
+        return None
+    return controller_revision(parent, revision, newest + 1, own.data if own else None)
 
 
 def _scaled(live: Child, replicas: int) -> Scale | None:

@@ -90,6 +90,11 @@ def shortage(request: GpuRequest, nodes: Sequence[Node]) -> str:
     return text
 
 
+def _label_mebibytes(label: str) -> int:
+    """Labels are written by others; one that is no number offers no memory, as to the scheduler."""
+    return int(label) if label.isdigit() else 0
+
+
 def _allocatable(node: Node, resource_name: str) -> int:
     return int(parse_quantity(node.status.allocatable.get(resource_name, "0")))
 
@@ -98,7 +103,7 @@ def _fits(node: Node, request: GpuRequest) -> bool:
     labels = node.metadata.labels
     return (
         (not request.products or labels.get(PRODUCT_LABEL) in request.products)
-        and int(labels.get(MEMORY_LABEL) or 0) >= request.memory_mib
+        and _label_mebibytes(labels.get(MEMORY_LABEL, "")) >= request.memory_mib
         and all(labels.get(key) == value for key, value in request.node_selector.items())
         and _allocatable(node, request.resource_name) >= request.count
     )

@@ -5,21 +5,17 @@ costs no write. Errors in an event handler would be dropped, so the handler only
 """
 
 import itertools
-import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import aiohttp
 import kopf
-import msgspec
 
-from .api.model_deployment import ModelDeployment
 from .api.names import GROUP, VERSION
 from .cache import Key
 from .caches import Caches
 from .kube.credentials import Credentials
-
-logger = logging.getLogger(__name__)
+from .reading import from_body
 
 
 class NoDiffBase(kopf.DiffBaseStorage):
@@ -86,9 +82,7 @@ def operator_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def registry(
-    caches: Caches, credentials: Credentials, enqueue: Callable[[Key], None], seen: Callable[[], None]
-) -> kopf.OperatorRegistry:
+def registry(caches: Caches, credentials: Credentials, enqueue: Callable[[Key], None]) -> kopf.OperatorRegistry:
     """The two handlers: log in, and take events."""
     handlers = kopf.OperatorRegistry()
 
@@ -96,7 +90,7 @@ def registry(
     async def login(**_: Any) -> kopf.AiohttpSession:
         credentials.refresh()
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=8, ssl=credentials.context), headers=credentials.authorization()
+            connector=aiohttp.TCPConnector(limit=0, ssl=credentials.context), headers=credentials.authorization()
         )
         return kopf.AiohttpSession(
             server=credentials.server, default_namespace=credentials.namespace, aiohttp_session=session
@@ -104,7 +98,6 @@ def registry(
 
     @kopf.on.event(GROUP, VERSION, "modeldeployments", registry=handlers)
     async def changed(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's own name
-        seen()
         take(caches, enqueue, type, dict(body))
 
     return handlers
@@ -115,13 +108,7 @@ def take(caches: Caches, enqueue: Callable[[Key], None], event: str | None, body
     metadata = body["metadata"]
     key = (metadata["namespace"], metadata["name"])
     if event == "DELETED":
-        caches.remove_model(key)
+        caches.remove_model(key, metadata["uid"])
         enqueue(key)
-        return
-    try:
-        model = msgspec.convert(body, ModelDeployment, strict=False)
-    except msgspec.ValidationError as error:
-        logger.warning("ModelDeployment %s/%s cannot be read: %s; apply it again to have it checked", *key, error)
-        return
-    if caches.put_model(model):
+    elif caches.put_model(from_body(body)):
         enqueue(key)

@@ -16,13 +16,15 @@ from msgspec import Struct
 
 from . import metrics
 from .api.objects import ObjectMeta
-from .kube.client import Client
 from .kube.errors import ApiError, ConflictError, NotFoundError
+from .kube.transport import Request, Transport
 
 logger = logging.getLogger(__name__)
 
-# The part of the lease that must be left for a write to begin: a request lasts at most as long as this.
-MARGIN_RATIO = 0.3
+# The part of a lease in which the holder does not count on it any more: clocks do not run at quite the same speed.
+MARGIN_RATIO = 0.1
+# An attempt may last so long: one lost packet must not cost the lease.
+ATTEMPT_RATIO = 0.2
 
 
 class LeaseSpec(Struct, rename="camel", omit_defaults=True):
@@ -46,9 +48,15 @@ class Leadership:
     """Acquires and renews one Lease."""
 
     def __init__(
-        self, client: Client, namespace: str, name: str, identity: str, duration: float, clock: Callable[[], float]
+        self,
+        transport: Transport,
+        namespace: str,
+        name: str,
+        identity: str,
+        duration: float,
+        clock: Callable[[], float],
     ) -> None:
-        self._client = client
+        self._transport = transport
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._namespace, self._name = namespace, name
         self._identity = identity
@@ -61,11 +69,15 @@ class Leadership:
 
     def held(self) -> bool:
         """Whether this process may write now."""
-        return self._clock() < self._valid_until
+        return self.remaining() > 0
+
+    def remaining(self) -> float:
+        """Seconds for which it may: a write must have ended by then."""
+        return self._valid_until - self._clock()
 
     async def run(self) -> None:
         """Hold the lease for as long as possible; return when it was lost after it was held."""
-        interval = self._duration / 5
+        interval = self._duration * ATTEMPT_RATIO
         while True:
             await self._attempt()
             metrics.LEADER.set(self.held())
@@ -116,20 +128,24 @@ class Leadership:
 
     async def _read(self) -> Lease | None:
         try:
-            return msgspec.json.decode(await self._client.get_lease(self._path, self._name), type=Lease)
+            return msgspec.json.decode(await self._send("GET", f"{self._path}/{self._name}"), type=Lease)
         except NotFoundError:
             return None
 
     async def _create(self) -> None:
         spec = self._spec(self._identity, transitions=0, acquired=_now())
-        await self._client.create_lease(self._path, self._body(spec, version=""))
+        await self._send("POST", self._path, self._body(spec, version=""))
 
     async def _write(self, lease: Lease, holder: str) -> None:
         new = lease.spec.holder_identity != holder
         acquired = _now() if new else lease.spec.acquire_time or _now()
         spec = self._spec(holder, lease.spec.lease_transitions + (1 if new and holder else 0), acquired)
         body = self._body(spec, lease.metadata.resource_version)
-        await self._client.put_lease(self._path, self._name, body)
+        await self._send("PUT", f"{self._path}/{self._name}", body)
+
+    async def _send(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        request = Request(method, "leases", path, body, "application/json" if body else "")
+        return await self._transport.send(request, lambda: self._duration * ATTEMPT_RATIO, urgent=True)
 
     def _spec(self, holder: str, transitions: int, acquired: str) -> LeaseSpec:
         return LeaseSpec(

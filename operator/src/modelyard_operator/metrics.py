@@ -29,6 +29,7 @@ API_REQUESTS = Counter(
     "modelyard_api_requests_total", "Requests to the API server; code 0 is no answer.", ["verb", "resource", "code"]
 )
 API_WRITES = Counter("modelyard_api_writes_total", "Writes to the API server by cause.", ["kind", "reason"])
+UNREADABLE = Counter("modelyard_unreadable_objects_total", "Objects that could not be read.", ["resource"])
 WATCH_EVENTS = Counter("modelyard_watch_events_total", "Events that watches brought.", ["resource"])
 WATCH_RESTARTS = Counter("modelyard_watch_restarts_total", "Watches that were opened again.", ["resource"])
 WATCH_LAST_EVENT = Gauge("modelyard_watch_last_event_seconds", "Age of the last event or bookmark.", ["resource"])

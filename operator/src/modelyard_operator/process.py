@@ -8,16 +8,18 @@ import signal
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import kopf
 
 from . import __version__, handlers, http, metrics
 from .caches import Caches
 from .kube import credentials, resources
-from .kube.client import SILENCE_SECONDS, Client
+from .kube.client import Client
 from .kube.errors import ApiError, FencedError
 from .kube.informer import Informer
 from .kube.throttle import Throttle
+from .kube.transport import SILENCE_SECONDS, Transport
 from .lease import Leadership
 from .reconcile import Reconciler
 from .revision import Defaults
@@ -26,7 +28,7 @@ from .workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
-# A key that waited so long means that no worker makes progress.
+# Keys wait and no worker finished one for so long.
 STUCK_SECONDS = 120.0
 # Children change in bursts; a status that is so much older costs far fewer writes.
 SETTLE_SECONDS = 0.1
@@ -44,11 +46,17 @@ class Process:
         self._queue = WorkQueue(clock, random.random)
         self._caches = Caches(self._queue.add, lambda key: self._queue.add_after(key, SETTLE_SECONDS))
         throttle = Throttle(settings.api_qps, settings.api_burst, clock)
-        self._client = Client(self._credentials, throttle, self._leads)
+        self._transport = Transport(self._credentials)
         self._identity = settings.pod_name or f"{socket.gethostname()}-{random.randrange(10**6):06d}"  # noqa: S311
         self._lease = Leadership(
-            self._client, settings.lease_namespace, settings.lease_name, self._identity, settings.lease_duration, clock
+            self._transport,
+            settings.lease_namespace,
+            settings.lease_name,
+            self._identity,
+            settings.lease_duration,
+            clock,
         )
+        self._client = Client(self._transport, throttle, self._lease.remaining)
         self._reconciler = Reconciler(self._client, self._caches, _defaults(settings))
         self._informers = [
             Informer(self._client, resource, namespace, self._caches[resource], clock)
@@ -57,9 +65,6 @@ class Process:
         ]
         self._stop = asyncio.Event()
         self._models_synced = asyncio.Event()
-
-    def _leads(self) -> bool:
-        return self._lease.held()
 
     async def run(self) -> int:
         """Run until a signal or a lost lease; the exit code."""
@@ -79,25 +84,22 @@ class Process:
         # kopf takes the signals over while it runs, and then returns without an error.
         ended = stopping in done or (watcher in done and watcher.exception() is None)
         code = 0 if ended else _explain(done)
-        await self._end(lease, watcher, [*background, *workers, stopping])
+        await self._end(lease, workers, [watcher, stopping, *background])
         await server.cleanup()
-        await self._client.close()
+        await self._transport.close()
         return code
 
     async def _end(
-        self, lease: asyncio.Task[None], watcher: asyncio.Task[None], others: Iterable[asyncio.Task[object]]
+        self, lease: asyncio.Task[None], workers: list[asyncio.Task[None]], others: Iterable[asyncio.Task[object]]
     ) -> None:
-        """Take nothing new, let running reconciles finish, give the lease back, then stop everything."""
-        watcher.cancel()
+        """Begin nothing new, let running reconciles finish, and only then give the lease back."""
+        self._queue.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain_timeout if self._lease.held() else 0):
                 await self._queue.idle()
-        lease.cancel()
+        await _cancel([*workers, lease])
         await self._lease.release()
-        rest = [watcher, lease, *others]
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        await _cancel(others)
 
     async def _watch_models(self) -> None:
         """kopf watches ModelDeployments; our own list first tells when all of them are known."""
@@ -105,7 +107,7 @@ class Process:
         self._models_synced.set()
         namespaces = self._settings.namespaces
         await kopf.operator(
-            registry=handlers.registry(self._caches, self._credentials, self._queue.add, lambda: None),
+            registry=handlers.registry(self._caches, self._credentials, self._queue.add),
             settings=handlers.operator_settings(),
             # kopf would ask the machine who runs it; the user of a container has no name.
             identity=self._identity,  # type: ignore[arg-type]
@@ -115,24 +117,16 @@ class Process:
         )
 
     async def _list_models(self) -> None:
-        """Compare the models at hand with a list, and queue whatever is new, changed or gone."""
+        """Compare the models at hand with a list."""
         for namespace in self._settings.namespaces or [""]:
-            known = {key for key in self._caches.model_keys() if namespace in ("", key[0])}
             while True:
                 try:
-                    listed, _ = await self._client.list(resources.MODEL_DEPLOYMENTS, namespace)
+                    listed, version = await self._client.list(resources.MODEL_DEPLOYMENTS, namespace)
                     break
                 except ApiError as error:
                     logger.warning("cannot list ModelDeployments: %s; trying again", error)
                     await asyncio.sleep(2)
-            for model in listed:
-                key = (model.metadata.namespace, model.metadata.name)
-                known.discard(key)
-                if self._caches.put_model(model):
-                    self._queue.add(key)
-            for key in known:
-                self._caches.remove_model(key)
-                self._queue.add(key)
+            self._caches.replace_models(namespace, listed, version)
 
     async def _sweep(self) -> None:
         while True:
@@ -168,16 +162,16 @@ class Process:
                 self._queue.done(key)
 
     def _problems(self) -> list[str]:
-        """Why this process should be restarted."""
-        now = time.monotonic()
-        silent = [
-            f"watch of {one.name} is silent for {now - one.last_event:.0f} s"
+        """Why this process should be restarted. Not because the API server is away: that would only add to its load."""
+        answered = self._transport.last_answer
+        problems = [
+            f"watch of {one.name} is silent for {answered - one.last_event:.0f} s while other requests are answered"
             for one in self._informers
-            if now - one.last_event > SILENCE_SECONDS * 2
+            if answered - one.last_event > SILENCE_SECONDS * 2
         ]
-        if self._lease.held() and self._queue.oldest() > STUCK_SECONDS:
-            silent.append(f"a model waits for {self._queue.oldest():.0f} s")
-        return silent
+        if self._lease.held() and self._queue.stuck() > STUCK_SECONDS:
+            problems.append(f"models wait and none was finished for {self._queue.stuck():.0f} s")
+        return problems
 
     def _unready(self) -> list[str]:
         """Why this process cannot take over."""
@@ -190,6 +184,14 @@ class Process:
         metrics.QUEUE_DEPTH.set(len(self._queue))
         metrics.QUEUE_OLDEST.set(self._queue.oldest())
         metrics.LEADER.set(self._lease.held())
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they have ended."""
+    ending = list(tasks)
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)
 
 
 def _defaults(settings: Settings) -> Defaults:

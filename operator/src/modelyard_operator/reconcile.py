@@ -1,28 +1,34 @@
 """One reconcile for every event: read the caches, decide, apply, write the status when it changed."""
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from datetime import UTC, datetime
 
 import msgspec
 
-from . import conditions, metrics
-from .api.model_deployment import ModelDeployment, ModelDeploymentStatus
-from .api.names import ANNOTATION_SPEC_HASH, NETWORK_POLICY
+from . import conditions
+from .api.model_deployment import ModelDeployment
+from .api.model_status import ModelDeploymentStatus
+from .api.names import ANNOTATION_SPEC_HASH, LABEL_MANAGED_BY, MANAGED_BY, NETWORK_POLICY
 from .api.objects import Child
 from .cache import Key
 from .caches import NAMESPACE, Caches
-from .decide import Decision, decide, differs
+from .decide import Decision, Removal, Scale, decide, differs
 from .diagnosis import Finding, Stage
+from .gauges import ModelGauges
 from .kube import resources
 from .kube.client import Client
-from .kube.errors import ApiError, ConflictError, ForbiddenError, InvalidError, NotFoundError, NotOwnedError
+from .kube.errors import ApiError, ConflictError, InvalidError, NotFoundError, NotOwnedError, is_refusal
+from .reading import from_raw
 from .reasons import Reason
 from .render import Manifest
 from .render.network_policy import network_policy
 from .revision import Defaults
 
 logger = logging.getLogger(__name__)
+
+# What is refused today is tried again now and then: a quota is raised, another object removed.
+REFUSED_SECONDS = 15.0
 
 
 class Reconciler:
@@ -32,6 +38,7 @@ class Reconciler:
         self._client = client
         self._caches = caches
         self._defaults = defaults
+        self._gauges = ModelGauges()
 
     async def reconcile(self, key: Key) -> None:
         """Bring one model, or the shared objects of one namespace, to where they should be.
@@ -39,52 +46,40 @@ class Reconciler:
         Raises ApiError when it should be tried again.
         """
         namespace, name = key
-        if name == NAMESPACE:
-            await self._reconcile_namespace(namespace)
-            return
-        model = self._caches.model(key)
+        model = None if name == NAMESPACE else self._caches.model(key)
         if model is None:
             # Owner references delete the children; the namespace's own policy has no owner.
-            forget(key)
-            await self._reconcile_namespace(namespace)
+            self._gauges.forget(key)
+            await self._keep_policy(namespace)
             return
         decision = decide(model, self._caches.observed(model), self._caches.catalog(), self._defaults)
-        await self._reconcile_namespace(namespace)
-        refused, error = await self._act(model, decision)
+        errors = [error for action in self._actions(model, decision) if (error := await _outcome(action))]
         facts = decision.facts
-        if refused is not None:
-            facts = msgspec.structs.replace(facts, finding=refused, replaced=False)
+        if refused := next((error for error in errors if is_refusal(error)), None):
+            facts = msgspec.structs.replace(facts, finding=_finding(refused), replaced=False)
+        elif errors:
+            # Nothing is known for sure while the API server does not answer: no status rather than a wrong one.
+            raise errors[0]
         await self._report(model, conditions.status(model, facts, _now()))
-        if error is not None:
-            raise error
+        if refused:
+            raise ApiError(refused.status, str(refused), refused.retry_after or REFUSED_SECONDS)
 
-    async def _act(self, model: ModelDeployment, decision: Decision) -> tuple[Finding | None, ApiError | None]:
-        """Carry a decision out; what the server refuses for good becomes a finding, the rest is raised."""
-        namespace, uid = model.metadata.namespace, model.metadata.uid
-        try:
-            for manifest in decision.apply:
-                await self._apply(manifest, uid)
-            for scale in decision.scale:
-                await self._taken(
-                    resources.DEPLOYMENTS,
-                    self._client.scale(resources.DEPLOYMENTS, namespace, scale.name, scale.uid, scale.replicas),
-                )
-            for removal in decision.delete:
-                await self._delete(resources.WRITTEN[removal.kind], namespace, removal.name, removal.uid)
-        except NotOwnedError as error:
-            return Finding(Stage.PENDING, Reason.NAME_TAKEN, str(error)), ApiError(0, str(error), retry_after=30)
-        except (ForbiddenError, InvalidError) as error:
-            reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in error.message else Reason.APPLY_REJECTED
-            return Finding(Stage.PENDING, reason, error.message), ApiError(error.status, error.message, retry_after=15)
-        return None, None
+    def _actions(self, model: ModelDeployment, decision: Decision) -> Iterator[Awaitable[None]]:
+        """Everything to do for a model. Each is tried: one refused object must not keep an old replica from going."""
+        yield self._keep_policy(model.metadata.namespace)
+        for manifest in decision.apply:
+            yield self._apply(manifest, model.metadata.uid)
+        for scale in decision.scale:
+            yield self._scale(model.metadata.namespace, scale)
+        for removal in decision.delete:
+            yield self._remove(model.metadata.namespace, removal)
 
     async def _apply(self, manifest: Manifest, owner: str) -> None:
         resource, metadata = resources.WRITTEN[manifest["kind"]], manifest["metadata"]
-        store = self._caches[resource]
-        live = store.get(metadata["namespace"], metadata["name"])
+        live = self._caches[resource].get(metadata["namespace"], metadata["name"])
         if live is None:
             live = await self._look(resource, metadata["namespace"], metadata["name"])
-        if live is not None and not _ours(live, owner):
+        if live is not None and not live.metadata.controlled_by(owner):
             raise NotOwnedError(
                 f"{resource.kind} {metadata['name']} exists and is not controlled by this ModelDeployment"
             )
@@ -106,66 +101,69 @@ class Reconciler:
         except NotFoundError:
             return None
 
+    async def _scale(self, namespace: str, scale: Scale) -> None:
+        resource = resources.DEPLOYMENTS
+        await self._taken(resource, self._client.scale(resource, namespace, scale.name, scale.uid, scale.replicas))
+
     async def _taken(self, resource: resources.Resource, write: Awaitable[bytes]) -> None:
         """Put what the server returned into the cache, so that the next decision knows our own write."""
         self._caches[resource].put(msgspec.json.decode(await write, type=Child, strict=False), announce=False)
 
-    async def _delete(self, resource: resources.Resource, namespace: str, name: str, uid: str) -> None:
+    async def _remove(self, namespace: str, removal: Removal) -> None:
+        resource = resources.WRITTEN[removal.kind]
         try:
-            await self._client.delete(resource, namespace, name, uid)
+            await self._client.delete(resource, namespace, removal.name, removal.uid)
         except (NotFoundError, ConflictError):
-            logger.debug("%s %s/%s was gone already", resource.kind, namespace, name)
+            logger.debug("%s %s/%s was gone already", removal.kind, namespace, removal.name)
 
-    async def _reconcile_namespace(self, namespace: str) -> None:
-        live = self._caches[resources.POLICIES].get(namespace, NETWORK_POLICY)
-        if self._caches.has_models(namespace):
-            manifest = network_policy(namespace)
-            if differs(manifest, live):
-                await self._taken(resources.POLICIES, self._send(resources.POLICIES, manifest, live))
-        elif live is not None:
-            await self._delete(resources.POLICIES, namespace, NETWORK_POLICY, live.metadata.uid)
+    async def _keep_policy(self, namespace: str) -> None:
+        """The NetworkPolicy exists while the namespace has a model. One without our label is somebody else's."""
+        resource = resources.POLICIES
+        live = self._caches[resource].get(namespace, NETWORK_POLICY)
+        if not self._caches.has_models(namespace):
+            if live is not None:
+                await self._remove(namespace, Removal(resource.kind, NETWORK_POLICY, live.metadata.uid))
+            return
+        manifest = network_policy(namespace)
+        if not differs(manifest, live):
+            return
+        found = live or await self._look(resource, namespace, NETWORK_POLICY)
+        if found is None or found.metadata.labels.get(LABEL_MANAGED_BY) == MANAGED_BY:
+            await self._taken(resource, self._send(resource, manifest, found))
 
     async def _report(self, model: ModelDeployment, status: ModelDeploymentStatus) -> None:
-        observe(model, status)
+        self._gauges.show(model, status)
         if status == model.status:
             return
-        body = await self._client.write_status(
-            resources.MODEL_DEPLOYMENTS, model.metadata, conditions.as_document(status)
-        )
-        self._caches.put_model(msgspec.json.decode(body, type=ModelDeployment, strict=False))
+        try:
+            body = await self._client.write_status(
+                resources.MODEL_DEPLOYMENTS, model.metadata, conditions.as_document(status)
+            )
+        except (NotFoundError, InvalidError) as error:
+            # It is gone, or another one of that name is here by now: stop making children for it.
+            if isinstance(error, InvalidError) and "uid" not in error.message:
+                raise
+            self._caches.remove_model((model.metadata.namespace, model.metadata.name), model.metadata.uid)
+            return
+        self._caches.put_model(from_raw(msgspec.Raw(body)))
         if status.summary != model.status.summary:
             logger.info("%s/%s: %s", model.metadata.namespace, model.metadata.name, status.summary)
 
 
-def _ours(live: Child, owner: str) -> bool:
-    return live.metadata.controlled_by(owner)
+async def _outcome(action: Awaitable[None]) -> ApiError | None:
+    """What went wrong, if anything did."""
+    try:
+        await action
+    except ApiError as error:
+        return error
+    return None
 
 
-_seen: dict[Key, tuple[str, str]] = {}
-
-
-def observe(model: ModelDeployment, status: ModelDeploymentStatus) -> None:
-    """Publish what the status says as metrics."""
-    namespace, name = model.metadata.namespace, model.metadata.name
-    forget((namespace, name))
-    ready = status.conditions[0]
-    labels = ("true" if ready.status == "True" else "false", ready.reason)
-    metrics.MODELS.labels(namespace, *labels).inc()
-    _seen[namespace, name] = labels
-    metrics.MODEL_REPLICAS.labels(namespace, name, "desired").set(model.spec.replicas)
-    metrics.MODEL_REPLICAS.labels(namespace, name, "ready").set(status.ready_replicas)
-    for condition in status.conditions:
-        gauge = metrics.MODEL_CONDITION.labels(namespace, name, condition.type, condition.reason)
-        gauge.set(condition.status == "True")
-
-
-def forget(key: Key) -> None:
-    """Drop the metrics of a model that is gone, or whose reasons changed."""
-    labels = _seen.pop(key, None)
-    if labels is not None:
-        metrics.MODELS.labels(key[0], *labels).dec()
-    for gauge in (metrics.MODEL_REPLICAS, metrics.MODEL_CONDITION):
-        gauge.remove_by_labels({"namespace": key[0], "model": key[1]})
+def _finding(error: ApiError) -> Finding:
+    if isinstance(error, NotOwnedError):
+        return Finding(Stage.PENDING, Reason.NAME_TAKEN, error.message)
+    reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in error.message else Reason.APPLY_REJECTED
+    return Finding(Stage.PENDING, reason, error.message)
 
 
 def _now() -> str:

@@ -96,6 +96,8 @@ def intent(parent: ModelDeployment) -> str:
 def resolve(parent: ModelDeployment, catalog: Catalog, defaults: Defaults) -> Resolved | Unresolved:
     """The revision that the spec asks for, or why there is none."""
     spec = parent.spec
+    if parent.unreadable:
+        return Unresolved(Reason.INVALID_SPEC, f"the stored object cannot be read: {parent.unreadable}; apply it again")
     try:
         model_uri.parse(spec.model.uri)
     except ValueError as error:

@@ -19,6 +19,7 @@ class Current(NamedTuple):
     pods: int = 0  # that exist, terminating ones too: each still holds its GPU
     ready: int = 0
     waiting: int = 0  # pods without a node
+    proven: bool = False  # was Ready once
 
 
 class Step(NamedTuple):
@@ -50,8 +51,11 @@ def _in_place(desired: int, new: Current, old: list[Current]) -> Step:
 
 
 def _kept(one: Current) -> int:
-    """Replicas that are worth keeping: a revision that serves nobody gives its places up at once."""
-    return one.replicas if one.ready else 0
+    """Replicas that are worth keeping: a revision that never served anybody gives its places up at once.
+
+    One that did serve keeps them while its pods are away for a moment, else a blip would end in an outage.
+    """
+    return one.replicas if one.ready or one.proven else 0
 
 
 def _attainable(desired: int, new: Current, old: list[Current]) -> int:

@@ -29,12 +29,22 @@ class WorkQueue:
         self._failures: dict[Key, int] = {}
         self._delayed: list[tuple[float, Key]] = []
         self._due: dict[Key, float] = {}
+        self._closed = False
+        self._progress_at = clock()
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
     def __len__(self) -> int:
         return len(self._since)
+
+    def close(self) -> None:
+        """Give no key to a worker any more."""
+        self._closed = True
+
+    def stuck(self) -> float:
+        """Seconds for which keys wait and no worker gave one back; a long queue that moves is not stuck."""
+        return min(self.oldest(), self._clock() - self._progress_at)
 
     async def idle(self) -> None:
         """Wait until no worker has a key."""
@@ -76,6 +86,7 @@ class WorkQueue:
 
     def done(self, key: Key) -> None:
         """Give a key back."""
+        self._progress_at = self._clock()
         self._working.discard(key)
         if not self._working:
             self._idle.set()
@@ -87,7 +98,7 @@ class WorkQueue:
         """The next key, for the caller alone until `done`."""
         while True:
             self._promote()
-            if self._turns:
+            if self._turns and not self._closed:
                 return self._next()
             self._changed.clear()
             try:

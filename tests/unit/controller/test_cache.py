@@ -3,9 +3,11 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from builders import model, pod, runtime
-from modelyard_operator.api.model_deployment import ModelDeploymentStatus
+from modelyard_operator.api.model_deployment import ModelDeployment
+from modelyard_operator.api.model_status import Condition, ModelDeploymentStatus
 from modelyard_operator.api.objects import Child
 from modelyard_operator.cache import Key, Store, model_of
 from modelyard_operator.caches import Caches
@@ -132,11 +134,15 @@ def test_a_policy_queues_its_namespace() -> None:
 
 def test_a_runtime_queues_only_models_that_it_may_help() -> None:
     every, now, _ = caches()
-    ready = ModelDeploymentStatus(revision="r1", ready_revision="r1")
-    every.put_model(model("stuck"))
-    every.put_model(model("fine", status=ready))
+    condition = Condition(
+        type="Ready", status="True", reason="Ready", message="", observed_generation=1, last_transition_time=""
+    )
+    stale = msgspec.structs.replace(condition, observed_generation=0)
+    every.put_model(model("new"))
+    every.put_model(model("edited", status=ModelDeploymentStatus(conditions=[stale])))
+    every.put_model(model("fine", status=ModelDeploymentStatus(conditions=[condition])))
     every[resources.MODEL_RUNTIMES].put(runtime())
-    assert now == [("team", "stuck")]
+    assert now == [("team", "new"), ("team", "edited")]
     assert list(every.catalog().runtimes) == ["modelyard-server"]
 
 
@@ -160,23 +166,71 @@ def test_only_objects_that_the_model_controls_are_observed() -> None:
     assert (len(observed.services), len(observed.deployments)) == (1, 0)
 
 
+DIGITS = ("team", "digits")
+
+
+def seen(version: str = "1", uid: str = "u", name: str = "digits", **metadata: Any) -> ModelDeployment:
+    found = model(name)
+    return msgspec.structs.replace(
+        found, metadata=msgspec.structs.replace(found.metadata, resource_version=version, uid=uid, **metadata)
+    )
+
+
 def test_models_are_counted_by_namespace() -> None:
     every, _, _ = caches()
-    assert every.put_model(model())
-    assert not every.put_model(model())
+    assert every.put_model(seen())
+    assert not every.put_model(seen())
     assert every.has_models("team")
-    assert every.model_keys() == [("team", "digits")]
-    every.remove_model(("team", "digits"))
-    every.remove_model(("team", "digits"))
+    every.remove_model(DIGITS, "u")
+    every.remove_model(DIGITS, "u")
     assert not every.has_models("team")
 
 
 def test_a_model_that_is_being_deleted_is_gone() -> None:
     every, _, _ = caches()
-    every.put_model(model())
-    leaving = model()
-    metadata = msgspec.structs.replace(
-        leaving.metadata, resource_version="2", deletion_timestamp="2026-01-01T00:00:00Z"
+    every.put_model(seen())
+    assert every.put_model(seen("2", deletion_timestamp="2026-01-01T00:00:00Z"))
+    assert every.model(DIGITS) is None
+
+
+def test_a_deleted_model_is_not_brought_back_by_a_list_that_is_late() -> None:
+    every, _, _ = caches()
+    every.put_model(seen())
+    every.remove_model(DIGITS, "u")
+    assert not every.put_model(seen("2"))
+
+
+def test_a_late_event_of_the_old_model_does_not_replace_the_new_one() -> None:
+    every, _, _ = caches()
+    every.put_model(seen("50", "new"))
+    assert not every.put_model(seen("1", "old"))
+    every.remove_model(DIGITS, "old")
+    kept = every.model(DIGITS)
+    assert kept is not None
+    assert kept.metadata.uid == "new"
+
+
+def test_the_memory_of_deleted_models_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelyard_operator.caches.REMEMBERED", 1)
+    every, _, _ = caches()
+    every.remove_model(DIGITS, "first")
+    every.remove_model(DIGITS, "second")
+    assert not every.put_model(seen(uid="second"))
+    assert every.put_model(seen(uid="first"))
+
+
+def test_a_list_finds_what_events_missed_and_queues_everything() -> None:
+    every, now, _ = caches()
+    for name in ("gone", "stays", "younger"):
+        every.put_model(seen("99" if name == "younger" else "1", name, name))
+    every.put_model(
+        msgspec.structs.replace(seen(), metadata=msgspec.structs.replace(seen().metadata, namespace="other"))
     )
-    assert every.put_model(msgspec.structs.replace(leaving, metadata=metadata))
-    assert every.model(("team", "digits")) is None
+    every.replace_models("team", [seen("1", "stays", "stays"), seen("3", "new", "new")], version="50")
+    assert [name for name in ("gone", "stays", "younger", "new") if every.model(("team", name))] == [
+        "stays",
+        "younger",
+        "new",
+    ]
+    assert sorted(now) == [("team", "gone"), ("team", "new"), ("team", "stays"), ("team", "younger")]
+    assert every.has_models("other")

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from builders import DEFAULTS, catalog, model
-from modelyard_operator.api.model_deployment import ModelDeployment, ModelDeploymentStatus, ModelStatus, RevisionStatus
+from modelyard_operator.api.model_deployment import ModelDeployment
+from modelyard_operator.api.model_status import ModelDeploymentStatus, ModelStatus, RevisionStatus
 from modelyard_operator.conditions import MESSAGE_LIMIT, Facts, as_document, status
 from modelyard_operator.diagnosis import Finding, Package, Stage
 from modelyard_operator.reasons import Reason

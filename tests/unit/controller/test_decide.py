@@ -7,6 +7,7 @@ import msgspec
 from builders import DEFAULTS, UID, catalog, live, model, pod, runtime
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.decide import Decision, Observed, Removal, Scale, asked_revision, decide
+from modelyard_operator.reading import from_body
 from modelyard_operator.render.controller_revision import controller_revision
 from modelyard_operator.render.deployment import deployment
 from modelyard_operator.render.disruption_budget import disruption_budget
@@ -25,7 +26,7 @@ def settled(parent: ModelDeployment, **over: Any) -> Observed:
     asked = revision(parent)
     count = parent.spec.replicas
     base: dict[str, Any] = {
-        "deployments": [live(deployment(parent, asked, count))],
+        "deployments": [live(deployment(parent, asked, count), status={"readyReplicas": count})],
         "services": [live(service(parent))],
         "history": [live(controller_revision(parent, asked, 1))],
         "pods": [pod(asked.name, f"pod-{number}", ready=True) for number in range(count)],
@@ -102,18 +103,18 @@ def test_with_gpus_an_old_replica_makes_room_first() -> None:
 def test_the_old_revision_goes_once_the_new_one_is_ready() -> None:
     before, after = model(), model(model={"uri": "s3://models/digits/2"})
     old, new = settled(before), settled(after)
-    found = decided(
-        after,
-        Observed(
-            deployments=[*old.deployments, *new.deployments],
-            pods=[*old.pods, *new.pods],
-            services=new.services,
-            history=old.history,
-        ),
+    both = Observed(
+        deployments=[*old.deployments, *new.deployments],
+        pods=[*old.pods, *new.pods],
+        services=new.services,
+        history=old.history,
     )
+    found = decided(after, both)
     assert found.delete == [Removal("Deployment", f"digits-{revision(before).name}", "live")]
-    assert [(one["kind"], one["revision"]) for one in found.apply] == [("ControllerRevision", 2)]
-    assert found.facts.replaced
+    assert not found.facts.replaced
+    gone = decided(after, msgspec.structs.replace(both, deployments=new.deployments, pods=new.pods))
+    assert [(one["kind"], one["revision"]) for one in gone.apply] == [("ControllerRevision", 2)]
+    assert gone.facts.replaced
 
 
 def test_going_back_runs_the_recorded_revision_and_makes_it_the_newest() -> None:
@@ -130,6 +131,52 @@ def test_a_runtime_edit_does_not_touch_a_revision_that_was_ready() -> None:
     parent = model()
     found = decided(parent, settled(parent), runtime(image="registry.example/other:2"))
     assert (found.apply, found.delete) == ([], [])
+
+
+def test_a_pod_of_an_earlier_deployment_makes_nothing_ready() -> None:
+    parent = model()
+    left = [pod(revision(parent).name, ready=True)]
+    found = decided(parent, Observed(pods=left))
+    assert found.facts.ready == 0
+    assert ("ControllerRevision", f"digits-{revision(parent).name}") not in applied(found)
+
+
+def test_an_old_pod_that_still_answers_keeps_the_model_from_being_ready() -> None:
+    before, after = model(), model(model={"uri": "s3://models/digits/2"})
+    new = settled(after)
+    found = decided(after, settled(after, pods=[*new.pods, pod(revision(before).name, "old", ready=True)]))
+    assert not found.facts.replaced
+
+
+def test_a_blip_of_the_old_revision_does_not_end_it_while_the_new_one_is_stuck() -> None:
+    before, after = model(), model(model={"uri": "s3://models/nowhere/1"})
+    stuck = live(deployment(after, revision(after), 1))
+    old = settled(before, pods=[pod(revision(before).name)])
+    found = decided(after, settled(before, deployments=[*old.deployments, stuck], pods=old.pods))
+    assert found.delete == []
+
+
+def test_a_record_is_never_written_with_other_content() -> None:
+    first, second = model(), model(model={"uri": "s3://models/digits/2"})
+    record = live(controller_revision(first, revision(first), 1))
+    assert record.data is not None
+    foreign = msgspec.structs.replace(record, data=record.data | {"writtenByALaterVersion": True})
+    newest = live(controller_revision(second, revision(second), 2))
+    assert applied(decided(first, settled(first, history=[foreign]))) == []
+    found = decided(first, settled(first, history=[foreign, newest]))
+    assert [one["data"] for one in found.apply] == [foreign.data]
+
+
+def test_an_object_that_cannot_be_read_says_so_and_its_pods_go_on() -> None:
+    before = model()
+    odd = from_body(
+        {"metadata": {"name": "digits", "namespace": "team", "uid": UID}, "spec": {"replicas": 1, "model": {"uri": 7}}}
+    )
+    found = decided(odd, settled(before))
+    assert (found.apply, found.scale, found.delete) == ([], [], [])
+    assert isinstance(found.facts.revision, Unresolved)
+    assert "cannot be read" in found.facts.revision.message
+    assert "$.spec.model.uri" in found.facts.revision.message
 
 
 def test_a_runtime_edit_helps_a_revision_that_never_was() -> None:

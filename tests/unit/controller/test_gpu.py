@@ -84,3 +84,9 @@ def test_shortage_counts_nodes_and_gpus() -> None:
 
 def test_shortage_of_a_request_that_is_larger_than_a_node() -> None:
     assert shortage(request(Gpu(count=8)), [node()]).startswith("0 of 1 nodes could serve it")
+
+
+def test_a_memory_label_that_is_no_number_offers_no_memory() -> None:
+    odd = node()
+    odd.metadata.labels["nvidia.com/gpu.memory"] = "80Gi"
+    assert shortage(request(Gpu(memory="1Gi")), [odd]).startswith("0 of 1 nodes")

@@ -36,3 +36,9 @@ def test_the_inputs_stay_as_they_are() -> None:
 
 def test_a_keyed_list_with_something_odd_in_it_keeps_it() -> None:
     assert merged({"env": [{"name": "A"}]}, {"env": ["odd"]}) == {"env": [{"name": "A"}, "odd"]}
+
+
+def test_a_name_that_is_no_text_is_no_match_and_no_crash() -> None:
+    assert merged({"env": [{"name": "A"}]}, {"env": [{"name": {"odd": 1}}]}) == {
+        "env": [{"name": "A"}, {"name": {"odd": 1}}]
+    }

@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from modelyard_operator.kube.client import WatchEvent, bookmark_version, watch_error
 from modelyard_operator.kube.errors import (
     ApiError,
     ConflictError,
@@ -11,10 +10,13 @@ from modelyard_operator.kube.errors import (
     GoneError,
     InvalidError,
     NotFoundError,
+    NotOwnedError,
     ThrottledError,
     UnauthorizedError,
     from_response,
+    is_refusal,
 )
+from modelyard_operator.kube.watching import WatchEvent, event_version, watch_error
 
 
 def event(text: str) -> WatchEvent:
@@ -25,7 +27,7 @@ def test_a_bookmark_has_a_version_and_no_name() -> None:
     found = event(
         '{"type":"BOOKMARK","object":{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"12746"}}}'
     )
-    assert bookmark_version(found) == "12746"
+    assert event_version(found) == "12746"
 
 
 def test_a_version_that_is_too_old_means_to_list_again() -> None:
@@ -66,3 +68,21 @@ def test_what_a_proxy_says_is_cut() -> None:
     found = from_response(502, b"<html>" + b"x" * 5000, None)
     assert len(found.message) == 512
     assert str(from_response(500, b"", None)) == "HTTP 500 (HTTP 500)"
+
+
+@pytest.mark.parametrize(
+    ("error", "refusal"),
+    [
+        (NotOwnedError("taken"), True),
+        (from_response(403, b"{}", None), True),
+        (from_response(422, b"{}", None), True),
+        (from_response(500, b'{"message": "failed to create typed patch object (team/x; apps/v1)"}', None), True),
+        (from_response(500, b'{"message": "Internal error occurred: failed calling webhook \\"w\\""}', None), True),
+        (from_response(500, b'{"message": "etcdserver: request timed out"}', None), False),
+        (from_response(409, b"{}", None), False),
+        (from_response(429, b"{}", None), False),
+        (ApiError(0, "connection refused"), False),
+    ],
+)
+def test_a_refusal_is_told_apart_from_a_server_in_trouble(error: ApiError, refusal: bool) -> None:
+    assert is_refusal(error) is refusal

@@ -129,3 +129,26 @@ async def test_idle_waits_for_the_last_worker() -> None:
     assert not idle.done()
     keys.done(("a", "z"))
     await idle
+
+
+async def test_a_closed_queue_gives_nothing_away() -> None:
+    keys, _ = queue()
+    keys.close()
+    keys.add(("a", "x"))
+    waiting = asyncio.create_task(keys.take())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel()
+
+
+async def test_a_long_queue_that_moves_is_not_stuck() -> None:
+    keys, clock = queue()
+    keys.add(("a", "x"))
+    keys.add(("a", "y"))
+    clock.now = 500
+    first = await keys.take()
+    keys.done(first)
+    clock.now = 510
+    assert keys.oldest() == 510
+    assert keys.stuck() == 10

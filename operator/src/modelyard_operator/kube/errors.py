@@ -48,8 +48,11 @@ class FencedError(Exception):
     """This process is not the leader any more, so it must not write."""
 
 
-class NotOwnedError(Exception):
+class NotOwnedError(ApiError):
     """An object of that name exists and belongs to somebody else."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(0, message)
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {
@@ -62,6 +65,17 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     422: InvalidError,
     429: ThrottledError,
 }
+
+
+# Faults of the object that the server reports as its own (kubernetes/kubernetes#139253), and webhooks that fail.
+_REFUSALS_WITH_500 = ("failed to create typed patch object", "failed calling webhook")
+
+
+def is_refusal(error: ApiError) -> bool:
+    """Whether the server refuses the object itself, so that only a person or a change elsewhere helps."""
+    if isinstance(error, NotOwnedError | ForbiddenError | InvalidError):
+        return True
+    return error.status == 500 and any(words in error.message for words in _REFUSALS_WITH_500)
 
 
 class _Status(Struct):

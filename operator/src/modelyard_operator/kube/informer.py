@@ -11,15 +11,19 @@ import msgspec
 from modelyard_operator import metrics
 from modelyard_operator.cache import Store
 
-from .client import Client, WatchEvent, bookmark_version
+from .client import Client, read
 from .errors import ApiError, GoneError
 from .resources import Resource
+from .watching import WatchEvent, event_version
 
 logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 300
+# A watch that ends sooner did not really begin: somebody in between closes connections, or the server is in trouble.
+SHORT_SECONDS = 1.0
 BACKOFF_FIRST = 0.2
 BACKOFF_LAST = 30.0
+RELIST_AFTER = 5
 
 
 class Informer:
@@ -34,6 +38,7 @@ class Informer:
         self._store = store
         self._clock = clock
         self._version = ""
+        self._failures = 0
         self.synced = asyncio.Event()
         self.last_event = clock()
 
@@ -44,22 +49,25 @@ class Informer:
 
     async def run(self) -> None:
         """List and watch until cancelled. Whatever fails is tried again, with growing pauses."""
-        failures = 0
         while True:
+            began = self._clock()
             try:
                 if not self._version:
                     await self._relist()
                 await self._follow()
-                failures = 0
-            except GoneError:
+                self._failures = self._failures + 1 if self._clock() - began < SHORT_SECONDS else 0
+            except (GoneError, msgspec.MsgspecError) as error:
+                logger.info("watch of %s: %s; listing again", self.name, error)
                 self._version = ""
-            except (ApiError, aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
-                failures += 1
+                self._failures += 1
+            except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+                self._failures += 1
                 logger.warning("watch of %s: %s; trying again", self.name, error)
-                if not isinstance(error, aiohttp.ClientError | TimeoutError):
+                if self._failures % RELIST_AFTER == 0:
                     self._version = ""
-                await asyncio.sleep(_pause(failures))
             metrics.WATCH_RESTARTS.labels(self._resource.plural).inc()
+            if self._failures:
+                await asyncio.sleep(_pause(self._failures))
 
     async def _relist(self) -> None:
         objects, self._version = await self._client.list(self._resource, self._namespace)
@@ -71,16 +79,18 @@ class Informer:
         # Some spread, so that a thousand watches never end in the same second.
         seconds = WATCH_SECONDS + random.randrange(WATCH_SECONDS // 5)  # noqa: S311 - jitter, not a secret
         async for event in self._client.watch(self._resource, self._namespace, self._version, seconds):
+            self._failures = 0
             self._touch()
             self._take(event)
 
     def _take(self, event: WatchEvent) -> None:
         metrics.WATCH_EVENTS.labels(self._resource.plural).inc()
+        self._version = event_version(event)
         if event.type == "BOOKMARK":
-            self._version = bookmark_version(event)
             return
-        found = msgspec.json.decode(event.object, type=self._resource.type, strict=False)
-        self._version = found.metadata.resource_version  # type: ignore[attr-defined]
+        found = read(self._resource, event.object)
+        if found is None:
+            return
         if event.type == "DELETED":
             self._store.remove(found)
         else:

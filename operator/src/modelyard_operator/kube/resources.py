@@ -1,5 +1,9 @@
 """The kinds that the operator reads and writes, and where the API server keeps them. Pure."""
 
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
 from msgspec import Struct
 
 from modelyard_operator.api.accelerator_profile import AcceleratorProfile
@@ -7,6 +11,7 @@ from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_runtime import ModelRuntime
 from modelyard_operator.api.names import API_VERSION, MANAGED_SELECTOR
 from modelyard_operator.api.objects import Child, Node, Pod
+from modelyard_operator.reading import from_raw
 
 
 class Resource(Struct, frozen=True):
@@ -18,6 +23,11 @@ class Resource(Struct, frozen=True):
     type: type[Struct]
     namespaced: bool = True
     selector: str = ""
+    reader: Callable[[msgspec.Raw], Any] | None = None
+
+    def decode(self, raw: msgspec.Raw) -> Any:
+        """An object of the kind from JSON; a MsgspecError when it cannot be read."""
+        return self.reader(raw) if self.reader else msgspec.json.decode(raw, type=self.type, strict=False)
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """Path of a collection, of an object, or of its subresource."""
@@ -29,7 +39,7 @@ class Resource(Struct, frozen=True):
         return "/".join(parts)
 
 
-MODEL_DEPLOYMENTS = Resource("ModelDeployment", API_VERSION, "modeldeployments", ModelDeployment)
+MODEL_DEPLOYMENTS = Resource("ModelDeployment", API_VERSION, "modeldeployments", ModelDeployment, reader=from_raw)
 MODEL_RUNTIMES = Resource("ModelRuntime", API_VERSION, "modelruntimes", ModelRuntime, namespaced=False)
 ACCELERATOR_PROFILES = Resource(
     "AcceleratorProfile", API_VERSION, "acceleratorprofiles", AcceleratorProfile, namespaced=False

@@ -1,4 +1,7 @@
-"""The ControllerRevision: a revision that was Ready once, kept so that it can be run again exactly as it was."""
+"""The ControllerRevision: a revision that was Ready once, kept so that it can be run again."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -11,8 +14,13 @@ from .deployment import deployment_name
 from .metadata import child_metadata, stamp
 
 
-def controller_revision(parent: ModelDeployment, resolved: Resolved, number: int) -> Manifest:
-    """The record of a revision; `number` counts up, as in `kubectl rollout history`."""
+def controller_revision(
+    parent: ModelDeployment, resolved: Resolved, number: int, written: Mapping[str, Any] | None = None
+) -> Manifest:
+    """The record of a revision; `number` counts up, as in `kubectl rollout history`.
+
+    `written` is the content of a record that exists: it is immutable.
+    """
     labels = {LABEL_REVISION: resolved.name, LABEL_INTENT: resolved.intent}
     return stamp(
         {
@@ -20,6 +28,6 @@ def controller_revision(parent: ModelDeployment, resolved: Resolved, number: int
             "kind": "ControllerRevision",
             "metadata": child_metadata(parent, deployment_name(parent.metadata.name, resolved.name), labels),
             "revision": number,
-            "data": msgspec.to_builtins(resolved),
+            "data": written or msgspec.to_builtins(resolved),
         }
     )

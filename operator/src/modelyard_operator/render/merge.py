@@ -32,9 +32,10 @@ def merged(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
 
 def _merged_list(base: list[Any], patch: list[Any], key: str) -> list[Any]:
     result = list(base)
-    position = {item.get(key): index for index, item in enumerate(base)}
+    position = {name: index for index, item in enumerate(base) if isinstance(name := item.get(key), str)}
     for item in patch:
-        index = position.get(item.get(key)) if isinstance(item, Mapping) else None
+        name = item.get(key) if isinstance(item, Mapping) else None
+        index = position.get(name) if isinstance(name, str) else None
         if index is None:
             result.append(item)
         else:

@@ -1,0 +1,54 @@
+"""ModelDeployments as they are stored -> typed ones, also those that today's schema would refuse. Pure.
+
+The API server does not check stored objects again when a CRD becomes stricter. One that cannot be read is kept with
+what can be read of it, and with the cause: it then gets a status that says so, and its pods go on as they are.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from .api.model_deployment import ModelDeployment, ModelDeploymentSpec, ModelSource
+from .api.model_status import ModelDeploymentStatus
+from .api.objects import ObjectMeta
+
+
+class _Replicas(Struct, frozen=True):
+    replicas: int = 1
+
+
+class _Outline(Struct):
+    """What must be readable for an object to be there at all."""
+
+    metadata: ObjectMeta
+    spec: _Replicas = _Replicas()
+
+
+def from_raw(raw: msgspec.Raw) -> ModelDeployment:
+    """A model as it comes from a list or a watch."""
+    body: dict[str, Any] = msgspec.json.decode(raw)
+    return from_body(body)
+
+
+def from_body(body: Mapping[str, Any]) -> ModelDeployment:
+    """A model from its decoded object; ValidationError only when not even its metadata can be read."""
+    try:
+        return msgspec.convert(body, ModelDeployment, strict=False)
+    except msgspec.ValidationError as error:
+        cause = str(error)
+    outline = msgspec.convert(body, _Outline, strict=False)
+    return ModelDeployment(
+        metadata=outline.metadata,
+        spec=ModelDeploymentSpec(model=ModelSource(uri=""), replicas=outline.spec.replicas),
+        status=_status(body),
+        unreadable=cause,
+    )
+
+
+def _status(body: Mapping[str, Any]) -> ModelDeploymentStatus:
+    try:
+        return msgspec.convert(body.get("status", {}), ModelDeploymentStatus, strict=False)
+    except msgspec.ValidationError:
+        return ModelDeploymentStatus()
