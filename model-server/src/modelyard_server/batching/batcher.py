@@ -72,6 +72,7 @@ class Batcher:
         self._queue: deque[Job] = deque()
         self._busy = False
         self._scheduled = False
+        self._delay: asyncio.TimerHandle | None = None
         self._ticking = False
         self._closed = False
         self.queued_rows = 0
@@ -104,7 +105,10 @@ class Batcher:
 
     def _schedule(self) -> None:
         """Run the dispatcher after the loop has read what has arrived already, so that it joins the batch."""
-        if not self._busy and not self._scheduled:
+        if self._delay is not None and self.queued_rows >= self._limits.max_batch_rows:
+            self._delay.cancel()
+            self._delay = None
+        if not (self._busy or self._scheduled or self._delay):
             self._scheduled = True
             self._loop.call_soon(self._dispatch)
         if not self._ticking:
@@ -113,6 +117,7 @@ class Batcher:
 
     def _dispatch(self) -> None:
         self._scheduled = False
+        self._delay = None
         if self._busy:
             return
         now = time.monotonic()
@@ -123,8 +128,7 @@ class Batcher:
         if limits.max_batch_delay:
             wait = policy.seconds_to_wait(self._queue, now, limits.max_batch_delay, limits.max_batch_rows)
             if wait > 0:
-                self._scheduled = True
-                self._loop.call_later(wait, self._dispatch)
+                self._delay = self._loop.call_later(wait, self._dispatch)
                 return
         jobs = policy.take_batch(self._queue, limits.max_batch_rows)
         rows = [job.rows for job in jobs]

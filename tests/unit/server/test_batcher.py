@@ -1,0 +1,124 @@
+"""When the queue hands a batch to the model: at once, when it is full, or when its oldest request has waited enough."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from modelyard_server.batching import batcher as batching
+from modelyard_server.batching.batcher import Batcher, Limits
+from modelyard_server.batching.execution import Arrays
+from modelyard_server.batching.worker import Worker
+from modelyard_server.metrics import Metrics
+
+HOUR = 3600.0
+Start = Callable[[float], Batcher]
+
+
+class Clock:
+    """Stands in for the module `time`."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+class Model:
+    """Gives its inputs back; a batch waits while the gate is shut."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.batches: list[int] = []
+
+    def predict(self, inputs: Arrays) -> Arrays:
+        self.gate.wait(20)
+        self.batches.append(len(inputs["x"]))
+        return inputs
+
+
+@pytest.fixture
+def model() -> Model:
+    return Model()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(batching, "time", clock)
+    return clock
+
+
+@pytest_asyncio.fixture
+async def start(model: Model) -> AsyncIterator[Start]:
+    """Make a batcher of four rows a batch with the given delay."""
+    worker = Worker(asyncio.get_running_loop())
+
+    def make(delay: float) -> Batcher:
+        return Batcher(worker, model.predict, Limits(4, delay, 64, 10 * HOUR), Metrics())
+
+    yield make
+    model.gate.set()
+    worker.stop()
+
+
+def submit(batcher: Batcher, rows: int, width: int = 1) -> asyncio.Future[Arrays]:
+    return batcher.submit({"x": np.zeros((rows, width), np.float32)}, rows)
+
+
+async def turn() -> None:
+    """Let the event loop run what is due."""
+    await asyncio.sleep(0)
+
+
+async def answered(*requests: Awaitable[Arrays]) -> None:
+    async with asyncio.timeout(10):
+        await asyncio.gather(*requests)
+
+
+async def test_an_idle_server_without_a_delay_runs_a_request_at_once(start: Start) -> None:
+    batcher = start(0.0)
+    request = submit(batcher, 1)
+    await turn()
+    assert batcher.queued_rows == 0
+    await answered(request)
+
+
+async def test_the_request_that_fills_a_batch_ends_its_delay(start: Start, model: Model) -> None:
+    batcher = start(HOUR)
+    early = [submit(batcher, 1), submit(batcher, 2)]
+    await turn()
+    assert batcher.queued_rows == 3
+    await answered(*early, submit(batcher, 1))
+    assert model.batches == [4]
+
+
+async def test_rows_of_another_shape_do_not_fill_a_batch(start: Start, model: Model) -> None:
+    batcher = start(HOUR)
+    first = submit(batcher, 1)
+    await turn()
+    submit(batcher, 3, width=2)
+    await turn()
+    assert batcher.queued_rows == 4
+    await answered(first, submit(batcher, 3))
+    assert model.batches == [4]
+
+
+async def test_the_delay_begins_with_the_first_request_of_a_batch(start: Start, model: Model, clock: Clock) -> None:
+    batcher = start(HOUR)
+    model.gate.clear()
+    full = submit(batcher, 4)
+    await turn()
+    behind = submit(batcher, 1)
+    clock.now = HOUR
+    last = submit(batcher, 1)
+    model.gate.set()
+    await answered(full, behind, last)
+    assert model.batches == [4, 2]
