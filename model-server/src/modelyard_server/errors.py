@@ -27,6 +27,12 @@ class NotFoundError(RequestError):
     status = 404
 
 
+class BodyTimeoutError(RequestError):
+    """The client did not send the body it had announced; it may try again on a new connection."""
+
+    status = 408
+
+
 class BodyTooLargeError(RequestError):
     """The client must send smaller requests."""
 

@@ -7,11 +7,14 @@ from typing import Any
 import msgspec
 
 from modelyard_server.batching.batcher import ClientGoneError, Receive
-from modelyard_server.errors import BadRequestError, BodyTooLargeError
+from modelyard_server.errors import BadRequestError, BodyTimeoutError, BodyTooLargeError
+from modelyard_server.lifecycle import Lifecycle
 
 Scope = MutableMapping[str, Any]
 STALLED_AFTER = 60.0
 """Seconds a client may take to send its body; a slower one holds memory for nothing."""
+SILENT_AFTER = 5.0
+"""Seconds without a byte of a body after which a draining server waits for it no more."""
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -44,30 +47,36 @@ def _number(name: str, value: bytes) -> int:
     return int(value)
 
 
-async def read(receive: Receive, limit: int) -> bytes:
-    """The whole body; most arrive in one piece."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGoneError
+async def read(receive: Receive, limit: int, lifecycle: Lifecycle) -> bytes:
+    """The whole body; most arrive in one piece. Raises BodyTimeoutError, BodyTooLargeError or ClientGoneError."""
+    deadline = asyncio.get_running_loop().time() + STALLED_AFTER
+    message = await _next(receive, deadline, lifecycle)
     if not message.get("more_body", False):
         return _within(message.get("body", b""), limit)
-    try:
-        async with asyncio.timeout(STALLED_AFTER):
-            return await _read_on(receive, bytearray(message.get("body", b"")), limit)
-    except TimeoutError as error:
-        raise BadRequestError(f"body: not complete after {STALLED_AFTER:g} s") from error
-
-
-async def _read_on(receive: Receive, body: bytearray, limit: int) -> bytes:
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGoneError
+    body = bytearray(message.get("body", b""))
+    while message.get("more_body", False):
+        message = await _next(receive, deadline, lifecycle)
         body += message.get("body", b"")
         _within(body, limit)
-        more = message.get("more_body", False)
     return bytes(body)
+
+
+async def _next(receive: Receive, deadline: float, lifecycle: Lifecycle) -> MutableMapping[str, Any]:
+    """The next piece. The wait is cut into short ones, to see a drain: it goes on only for bodies that move."""
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            async with asyncio.timeout_at(min(deadline, loop.time() + SILENT_AFTER)):
+                message = await receive()
+        except TimeoutError as error:
+            if loop.time() >= deadline:
+                raise BodyTimeoutError(f"body: not complete after {STALLED_AFTER:g} s") from error
+            if not lifecycle.ready:
+                raise BodyTimeoutError(f"body: nothing came for {SILENT_AFTER:g} s; the server stops") from error
+            continue
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        return message
 
 
 def _within(body: bytes | bytearray, limit: int) -> bytes:

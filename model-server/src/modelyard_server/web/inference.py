@@ -100,7 +100,7 @@ class Inference:
 
     async def _body(self, receive: Receive) -> bytes:
         try:
-            return await bodies.read(receive, self._service.settings.max_body_bytes)
+            return await bodies.read(receive, self._service.settings.max_body_bytes, self._service.lifecycle)
         except RequestError as error:
             self._count_too_large(error)
             raise
@@ -115,6 +115,6 @@ def error_answer(error: RequestError) -> Answer:
     headers: Headers = [JSON]
     if error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % error.retry_after))
-    if error.status == 413:
+    if error.status in {408, 413}:
         headers.append((b"connection", b"close"))
     return error.status, headers, orjson.dumps({"error": str(error)})

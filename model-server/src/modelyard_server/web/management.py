@@ -16,7 +16,7 @@ from modelyard_server.web.inference import error_answer
 
 EXTENSIONS = ["binary_tensor_data"]
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    code: {"model": documents.Error} for code in (400, 404, 413, 429, 500, 503, 504)
+    code: {"model": documents.Error} for code in (400, 404, 408, 413, 429, 500, 503, 504)
 }
 log = logging.getLogger(__name__)
 
