@@ -158,6 +158,10 @@ def test_a_pod_template_that_breaks_the_rules_is_told(shared: Cluster, operator:
     assert "violates PodSecurity" in shared.reason(namespace, "PodRejected")["message"]
     shared.apply(model(namespace, podTemplate={"spec": {"containers": [{"name": "Not A Name", "image": "x"}]}}))
     assert "Invalid value" in shared.reason(namespace, "ApplyRejected")["message"]
+    twice = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+    shared.apply(model(namespace, podTemplate={"spec": {"containers": [{"name": "server", "env": twice}]}}))
+    # The API server reports this one as a fault of its own, with status 500.
+    assert "failed to create typed patch object" in shared.reason(namespace, "ApplyRejected")["message"]
     shared.apply(model(namespace))
     shared.make_ready(namespace)
 
@@ -185,6 +189,30 @@ def test_deleting_leaves_nothing(shared: Cluster, operator: Operator, namespace:
     kinds = "deployments,services,poddisruptionbudgets,controllerrevisions,networkpolicies,pods"
     eventually(lambda: shared.kubectl("get", kinds, "-n", namespace, "-o", "name").stdout == "")
     assert operator.metric("modelyard_model_condition", namespace=namespace) == 0
+
+
+def test_a_model_that_is_deleted_and_applied_again_is_not_ready_by_its_old_pods(
+    shared: Cluster, operator: Operator, namespace: str
+) -> None:
+    shared.apply(model(namespace))
+    shared.make_ready(namespace)
+    shared.kubectl("delete", "mdep/digits", "-n", namespace)
+    shared.apply(model(namespace))
+    assert eventually(lambda: shared.condition(namespace))["status"] == "False"
+    shared.make_ready(namespace)
+
+
+def test_many_namespaces_are_watched_by_one_operator(
+    shared: Cluster, account: Path, namespace: str, tmp_path: Path
+) -> None:
+    names = [f"{namespace[:40]}-{number}" for number in range(20)]
+    shared.apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names))
+    found = Operator(account, tmp_path / "many.log", MODELYARD_NAMESPACES=",".join(names), MODELYARD_LEASE_DURATION="4")
+    found.quiet()
+    shared.apply(model(names[-1]))
+    shared.make_ready(names[-1])
+    shared.kubectl("delete", "namespace", *names, "--wait=false")
+    assert found.end() == 0
 
 
 def test_the_policy_of_a_namespace_goes_even_if_nobody_watched_the_last_model_go(

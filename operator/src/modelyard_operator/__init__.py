@@ -12,7 +12,8 @@ The main flow, in the order in which a newcomer may read it::
       render/    PURE: resolved revision -> Kubernetes objects
       rollout    PURE: replica counts in, next step out
       diagnosis  PURE: pods -> the one cause that matters
-      conditions PURE: everything known -> status
+      facts      PURE: what is known of the model now
+    conditions   PURE: facts -> status, with its one line by summary
     kube/        the only rooms that talk to the API server
     api/         typed objects, defaults and bounds; `crd` writes them as CRDs
 """

@@ -1,9 +1,6 @@
 """Everything known about a model -> its status. Pure; the clock is an argument."""
 
-from typing import Literal
-
 import msgspec
-from msgspec import Struct
 
 from . import gpu
 from .api.model_deployment import ModelDeployment
@@ -12,40 +9,14 @@ from .api.model_status import (
     GpuStatus,
     ModelDeploymentStatus,
     ModelStatus,
-    RevisionStatus,
 )
-from .diagnosis import Finding, Package, Stage, remedy
+from .diagnosis import Finding, Stage, remedy
+from .facts import Facts, Verdict
 from .reasons import CATALOGUE, ConditionType, Reason
 from .revision import Resolved, Unresolved
+from .summary import cut, summary
 
-Truth = Literal["True", "False", "Unknown"]
 MESSAGE_LIMIT = 1024
-SUMMARY_LIMIT = 160
-
-
-class Facts(Struct, frozen=True):
-    """What a reconcile found out, after it acted."""
-
-    revision: Resolved | Unresolved
-    pods: int  # of all revisions
-    ready: int  # of the revision that spec asks for
-    stage: Stage  # the least that a pod of it has reached
-    finding: Finding | None  # what holds it up
-    deadline_exceeded: bool
-    replaced: bool  # no old revision is meant to serve any more
-    revisions: list[RevisionStatus]
-    package: Package | None
-    selector: str
-    url: str
-    shortage: str = ""
-
-
-class Verdict(Struct, frozen=True):
-    """A condition before it has a time."""
-
-    status: Truth
-    reason: Reason
-    message: str
 
 
 def status(parent: ModelDeployment, facts: Facts, now: str) -> ModelDeploymentStatus:
@@ -57,7 +28,7 @@ def status(parent: ModelDeployment, facts: Facts, now: str) -> ModelDeploymentSt
     revision = resolved.name if resolved else previous.revision
     return ModelDeploymentStatus(
         observed_generation=parent.metadata.generation,
-        summary=_summary(parent, facts, ready),
+        summary=summary(parent, facts, ready),
         url=facts.url,
         replicas=facts.pods,
         ready_replicas=facts.ready,
@@ -80,7 +51,7 @@ def _condition(parent: ModelDeployment, kind: ConditionType, verdict: Verdict, n
         type=kind.value,
         status=verdict.status,
         reason=verdict.reason.value,
-        message=_cut(verdict.message, MESSAGE_LIMIT),
+        message=cut(verdict.message, MESSAGE_LIMIT),
         observed_generation=parent.metadata.generation,
         last_transition_time=now if before is None or changed else before.last_transition_time,
     )
@@ -209,30 +180,6 @@ def _of(facts: Facts, kind: ConditionType) -> Verdict | None:
     return _failed(finding.reason, finding.message)
 
 
-_SUMMARIES = {
-    Reason.STARTING: "Starting pods",
-    Reason.FETCHING: "Fetching model",
-    Reason.LOADING: "Loading model",
-    Reason.ROLLING_OUT: "Rolling out",
-    Reason.INSUFFICIENT_GPU: "Waiting for GPU",
-    Reason.PAUSED: "Paused",
-}
-
-
-def _summary(parent: ModelDeployment, facts: Facts, ready: Verdict) -> str:
-    desired = parent.spec.replicas
-    if ready.status == "True":
-        return "Ready"
-    if ready.reason is Reason.PAUSED:
-        return "Paused"
-    name = _SUMMARIES.get(ready.reason, ready.reason.value)
-    if ready.reason is Reason.INSUFFICIENT_GPU and isinstance(facts.revision, Resolved) and facts.revision.gpu:
-        return _cut(f"{name}: {facts.ready} of {desired} replicas ready, {facts.shortage}", SUMMARY_LIMIT)
-    if ready.reason in _SUMMARIES:
-        return f"{name}, {facts.ready} of {desired} ready"
-    return _cut(f"{name}: {ready.message}", SUMMARY_LIMIT)
-
-
 def _model(parent: ModelDeployment, facts: Facts, revision: str) -> ModelStatus:
     if facts.package is not None:
         return ModelStatus(
@@ -246,10 +193,6 @@ def _gpu(request: gpu.GpuRequest) -> GpuStatus:
     return GpuStatus(
         mechanism=gpu.MECHANISM, resource_name=request.resource_name, count=request.count, request=str(request)
     )
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def as_document(value: ModelDeploymentStatus) -> dict[str, object]:

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from . import conditions, diagnosis, drift, gpu, rollout
+from . import diagnosis, drift, gpu, rollout
 from .api.model_deployment import ModelDeployment
 from .api.model_status import RevisionStatus
 from .api.names import ANNOTATION_SPEC_HASH, LABEL_INTENT, LABEL_REVISION, model_labels
 from .api.objects import Child, Pod
+from .facts import Facts
 from .render import Manifest
 from .render.controller_revision import controller_revision
 from .render.deployment import deployment
@@ -52,7 +53,7 @@ class Decision(Struct, frozen=True):
     apply: list[Manifest]
     scale: list[Scale]
     delete: list[Removal]
-    facts: conditions.Facts
+    facts: Facts
 
 
 def decide(parent: ModelDeployment, observed: Observed, catalog: Catalog, defaults: Defaults) -> Decision:
@@ -147,7 +148,7 @@ def _current(observed: Observed) -> dict[str, rollout.Current]:
 
 def _facts(
     parent: ModelDeployment, observed: Observed, revision: Resolved | Unresolved, catalog: Catalog, *, replaced: bool
-) -> conditions.Facts:
+) -> Facts:
     name = revision.name if isinstance(revision, Resolved) else ""
     request = revision.gpu if isinstance(revision, Resolved) else None
     mine = [one for one in observed.pods if one.metadata.labels.get(LABEL_REVISION) == name]
@@ -158,7 +159,7 @@ def _facts(
     ready = _ready(findings, own)
     complete = ready >= parent.spec.replicas > 0
     current = _current(observed)
-    return conditions.Facts(
+    return Facts(
         revision=revision,
         pods=len(diagnosis.live_pods(observed.pods)),
         ready=ready,
@@ -180,7 +181,7 @@ def _stage(findings: Sequence[diagnosis.Finding], desired: int) -> diagnosis.Sta
     return min((finding.stage for finding in findings), default=diagnosis.Stage.PENDING)
 
 
-def _is_ready(parent: ModelDeployment, facts: conditions.Facts) -> bool:
+def _is_ready(parent: ModelDeployment, facts: Facts) -> bool:
     return facts.ready >= parent.spec.replicas > 0 and facts.replaced
 
 

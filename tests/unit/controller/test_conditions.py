@@ -8,8 +8,9 @@ import pytest
 from builders import DEFAULTS, catalog, model
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_status import ModelDeploymentStatus, ModelStatus, RevisionStatus
-from modelyard_operator.conditions import MESSAGE_LIMIT, Facts, as_document, status
+from modelyard_operator.conditions import MESSAGE_LIMIT, as_document, status
 from modelyard_operator.diagnosis import Finding, Package, Stage
+from modelyard_operator.facts import Facts
 from modelyard_operator.reasons import Reason
 from modelyard_operator.revision import Unresolved, resolve
 
