@@ -18,7 +18,7 @@ PREFIX = "model_server_"
 LABELS = ("model", "version")
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
-REJECTIONS = ("queue_full", "timeout", "draining", "loading", "too_large")
+REJECTIONS = ("queue_full", "timeout", "draining", "loading", "failed", "too_large")
 _STATM = Path("/proc/self/statm")
 _PAGE = 4096
 

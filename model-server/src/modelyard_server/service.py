@@ -12,7 +12,7 @@ from modelyard_server.batching.execution import Arrays
 from modelyard_server.batching.worker import Worker
 from modelyard_server.engines import registry
 from modelyard_server.engines.model import LoadOptions, Model
-from modelyard_server.errors import PackageError, StartupError
+from modelyard_server.errors import NotReadyError, PackageError, StartupError
 from modelyard_server.lifecycle import Lifecycle
 from modelyard_server.metrics import Metrics
 from modelyard_server.package import files
@@ -43,7 +43,7 @@ class ModelService:
         self.served: Served | None = None
         self.inflight = 0
         self.last_request = time.monotonic()
-        self._worker = Worker(asyncio.get_running_loop())
+        self._worker = Worker(asyncio.get_running_loop(), self.lifecycle.fail)
         self._watch_gauges()
 
     @property
@@ -117,9 +117,11 @@ class ModelService:
 
     def require_served(self) -> Served:
         """What is loaded; raises NotReadyError while it is not."""
-        if self.served is None:
-            self.metrics.rejected("loading")
-        self.lifecycle.require_serving(self.name)
+        try:
+            self.lifecycle.require_serving(self.name)
+        except NotReadyError:
+            self.metrics.rejected("failed" if self.served else "loading")
+            raise
         if self.served is None:
             raise RuntimeError("a serving state without a model")
         return self.served

@@ -12,6 +12,7 @@ from modelyard_server.batching import batcher as batching
 from modelyard_server.batching.batcher import Batcher, Limits
 from modelyard_server.batching.execution import Arrays
 from modelyard_server.batching.worker import Worker
+from modelyard_server.errors import InferenceError, NotReadyError
 from modelyard_server.metrics import Metrics
 
 HOUR = 3600.0
@@ -31,15 +32,18 @@ class Clock:
 
 
 class Model:
-    """Gives its inputs back; a batch waits while the gate is shut."""
+    """Gives its inputs back; a batch waits while the gate is shut, and may take the thread with it."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.gate.set()
+        self.dies = False
         self.batches: list[int] = []
 
     def predict(self, inputs: Arrays) -> Arrays:
         self.gate.wait(20)
+        if self.dies:
+            raise SystemExit
         self.batches.append(len(inputs["x"]))
         return inputs
 
@@ -59,7 +63,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest_asyncio.fixture
 async def start(model: Model) -> AsyncIterator[Start]:
     """Make a batcher of four rows a batch with the given delay."""
-    worker = Worker(asyncio.get_running_loop())
+    worker = Worker(asyncio.get_running_loop(), lambda: None)
 
     def make(delay: float) -> Batcher:
         return Batcher(worker, model.predict, Limits(4, delay, 64, 10 * HOUR), Metrics())
@@ -122,3 +126,12 @@ async def test_the_delay_begins_with_the_first_request_of_a_batch(start: Start, 
     model.gate.set()
     await answered(full, behind, last)
     assert model.batches == [4, 2]
+
+
+async def test_a_request_after_the_death_of_the_worker_is_refused(start: Start, model: Model) -> None:
+    batcher = start(0.0)
+    model.dies = True
+    with pytest.raises(InferenceError, match="worker failed"):
+        await answered(submit(batcher, 1))
+    with pytest.raises(NotReadyError, match="inference thread has died"):
+        submit(batcher, 1)

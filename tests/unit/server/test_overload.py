@@ -103,8 +103,27 @@ def test_a_poisoned_row_fails_alone(start: Start) -> None:
 def test_a_dead_worker_fails_liveness_and_its_requests(start: Start) -> None:
     server = start()
     assert server.infer([echo_engine.DIE, 0], [1, 2]).status == 500
-    wait_until(lambda: server.request("GET", "/v2/health/live").status == 503)
-    assert server.infer([0, 0], [1, 2]).status == 503
+    assert server.request("GET", "/v2/health/live").status == 503
+    assert server.request("GET", "/v2/health/ready").status == 503
+    late = server.infer([0, 0], [1, 2])
+    assert (late.status, "has failed" in late.json["error"]) == (503, True)
+    assert metric(server, 'model_server_rejected_total{model="echo",reason="failed"') == 1
+
+
+def test_what_waits_behind_a_dying_worker_is_503_at_once(start: Start) -> None:
+    server = start()
+    with ThreadPoolExecutor(4) as pool:
+        killer = pool.submit(server.infer, [echo_engine.BLOCK, echo_engine.DIE], [1, 2])
+        assert echo_engine.blocked.wait(10)
+        waiting = [pool.submit(server.infer, [0, 0], [1, 2]) for _ in range(2)]
+        wait_until(lambda: metric(server, "model_server_queue_rows") == 2)
+        echo_engine.gate.set()
+        replies = [future.result(10) for future in waiting]
+        assert killer.result(10).status == 500
+    assert [(reply.status, reply.headers["retry-after"]) for reply in replies] == [(503, "1")] * 2
+    assert "inference thread has died" in replies[0].json["error"]
+    assert metric(server, "model_server_queue_rows") == 0
+    assert metric(server, 'model_server_rejected_total{model="echo",reason="failed"') == 2
 
 
 def test_more_rows_than_a_batch_are_run_in_pieces(start: Start) -> None:

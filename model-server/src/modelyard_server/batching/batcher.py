@@ -22,6 +22,8 @@ from modelyard_server.errors import (
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 TICK = 0.1
 """Seconds between looks at a queue that is not moving: deadlines, and clients that went away."""
+STOPS = "the server is shutting down"
+FAILED = "the inference thread has died; the server is about to restart"
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -79,9 +81,12 @@ class Batcher:
 
     def submit(self, inputs: Arrays, rows: int, receive: Receive | None = None) -> asyncio.Future[Arrays]:
         """Queue a request; its future gives the outputs. `receive` (ASGI) tells when the client has gone."""
-        if self._closed or not self._worker.alive:
-            self._observer.rejected("draining" if self._closed else "failed")
-            raise NotReadyError("the server is shutting down")
+        if self._closed:
+            self._observer.rejected("draining")
+            raise NotReadyError(STOPS)
+        if not self._worker.alive:
+            self._observer.rejected("failed")
+            raise NotReadyError(FAILED)
         if rows > self._limits.max_queue_rows:
             self._observer.rejected("too_large")
             raise BodyTooLargeError(f"request has {rows} rows; at most {self._limits.max_queue_rows} are taken at once")
@@ -100,8 +105,7 @@ class Batcher:
     def close(self) -> None:
         """Refuse what still waits: the drain time is over."""
         self._closed = True
-        while self._queue:
-            self._drop(self._queue.popleft(), "draining", NotReadyError("the server is shutting down"))
+        self._drop_all("draining", STOPS)
 
     def _schedule(self) -> None:
         """Run the dispatcher after the loop has read what has arrived already, so that it joins the batch."""
@@ -119,6 +123,9 @@ class Batcher:
         self._scheduled = False
         self._delay = None
         if self._busy:
+            return
+        if not self._worker.alive:
+            self._drop_all("failed", FAILED)
             return
         now = time.monotonic()
         self._expire(now)
@@ -169,6 +176,10 @@ class Batcher:
         self.queued_rows -= job.rows
         self._observer.rejected(reason)
         self._resolve(job, error)
+
+    def _drop_all(self, reason: str, message: str) -> None:
+        while self._queue:
+            self._drop(self._queue.popleft(), reason, NotReadyError(message))
 
     def _expire(self, now: float) -> None:
         for job in policy.take_expired(self._queue, now):

@@ -14,10 +14,11 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Runs callables in order and delivers each result on the event loop."""
+    """Runs callables in order and delivers each result on the event loop; `died` is called there, too."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, died: Callable[[], None]) -> None:
         self._loop = loop
+        self._on_death = died
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._died = False
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
@@ -39,8 +40,9 @@ class Worker:
             except BaseException as error:
                 log.critical("the inference thread has died", exc_info=error)
                 self._died = True
+                self._on_loop(self._on_death)
                 result = error
-            self._deliver(deliver, result)
+            self._on_loop(deliver, result)
 
         self._inbox.put(task)
 
@@ -63,9 +65,9 @@ class Worker:
         """Let the thread end after what is queued."""
         self._inbox.put(None)
 
-    def _deliver(self, deliver: Deliver[T], result: T | BaseException) -> None:
+    def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(deliver, result)
+            self._loop.call_soon_threadsafe(call, *arguments)
 
     def _run(self) -> None:
         while (task := self._inbox.get()) is not None:

@@ -62,7 +62,7 @@ def _health(app: FastAPI, service: ModelService) -> None:
 
     @app.get("/v2/health/ready", response_model=documents.Ready, tags=["health"])
     async def ready() -> Response:
-        """True when the model is loaded and warm; false again once the server drains."""
+        """True when the model is loaded and warm; false again once the server drains or has failed."""
         return JSONResponse({"ready": service.lifecycle.ready}, 200 if service.lifecycle.ready else 503)
 
     @app.get("/metrics", include_in_schema=False)
