@@ -85,7 +85,7 @@ images: ## Build the images and push them to the local registry, or to REGISTRY
 .PHONY: bench
 bench: venv ## Measure operator and server; results go to bench/results (needs wrk)
 	@$(LOCAL) tools --tier api
-	PYTHONPATH=local/src $(BIN)/python bench/control_plane/run.py
+	$(BIN)/python -m bench.control_plane
 	$(BIN)/python bench/model_server/run.py --out bench/results/model_server.json
 
 .PHONY: generate

@@ -22,6 +22,7 @@ METRICS = {
     "modelyard_api_requests_total": "verb resource code",
     "modelyard_api_writes_total": "kind reason",
     "modelyard_watch_events_total": "resource",
+    "modelyard_unreadable_objects_total": "resource",
     "modelyard_watch_restarts_total": "resource",
     "modelyard_watch_last_event_seconds": "resource",
     "model_server_requests_total": "model version code protocol",

@@ -62,14 +62,11 @@ def decide(parent: ModelDeployment, observed: Observed, catalog: Catalog, defaul
     if isinstance(revision, Unresolved):
         # Nothing can be said about pods: what serves goes on serving, unless the user paused the model.
         paused = [_scaled(one, 0) for one in observed.deployments if parent.spec.replicas == 0]
-        return Decision(
-            [], [one for one in paused if one], [], _facts(parent, observed, revision, catalog, replaced=False)
-        )
+        return Decision([], [one for one in paused if one], [], _facts(parent, observed, revision, catalog, None))
     current = _current(observed)
     new = current.pop(revision.name, rollout.Current(revision.name))
     step = rollout.next_step(parent.spec.replicas, new, list(current.values()), surge=revision.gpu is None)
-    replaced = not any(step.old.values()) and not any(one.ready for one in current.values())
-    facts = _facts(parent, observed, revision, catalog, replaced=replaced)
+    facts = _facts(parent, observed, revision, catalog, step)
     wanted = [service(parent), deployment(parent, revision, step.new)]
     if budget := disruption_budget(parent):
         wanted.append(budget)
@@ -147,8 +144,13 @@ def _current(observed: Observed) -> dict[str, rollout.Current]:
 
 
 def _facts(
-    parent: ModelDeployment, observed: Observed, revision: Resolved | Unresolved, catalog: Catalog, *, replaced: bool
+    parent: ModelDeployment,
+    observed: Observed,
+    revision: Resolved | Unresolved,
+    catalog: Catalog,
+    step: rollout.Step | None,
 ) -> Facts:
+    """What is true once the step is taken, so that nothing is left to tell until something else happens."""
     name = revision.name if isinstance(revision, Resolved) else ""
     request = revision.gpu if isinstance(revision, Resolved) else None
     mine = [one for one in observed.pods if one.metadata.labels.get(LABEL_REVISION) == name]
@@ -166,13 +168,28 @@ def _facts(
         stage=_stage(findings, parent.spec.replicas),
         finding=None if complete else diagnosis.worst([*findings, *refused]),
         deadline_exceeded=any(diagnosis.deadline_exceeded(one) for one in own),
-        replaced=replaced,
-        revisions=[RevisionStatus(name=one.name, replicas=one.replicas, ready=one.ready) for one in current.values()],
+        replaced=step is not None
+        and not any(step.old.values())
+        and not any(one.ready for one in current.values() if one.name != name),
+        revisions=_revisions(name, current, step),
         package=diagnosis.package(mine),
         selector=",".join(f"{key}={value}" for key, value in model_labels(parent.metadata.name).items()),
         url=url(parent),
         shortage=gpu.shortage(request, catalog.nodes) if request else "",
     )
+
+
+def _revisions(name: str, current: dict[str, rollout.Current], step: rollout.Step | None) -> list[RevisionStatus]:
+    """Revisions that are asked for replicas, or still have a ready one."""
+    asked = {one.name: one.replicas for one in current.values()}
+    if step is not None:
+        asked |= {**step.old, name: step.new}
+    ready = {one.name: one.ready for one in current.values()}
+    return [
+        RevisionStatus(name=one, replicas=asked[one], ready=ready.get(one, 0))
+        for one in sorted(asked)
+        if asked[one] or ready.get(one)
+    ]
 
 
 def _stage(findings: Sequence[diagnosis.Finding], desired: int) -> diagnosis.Stage:

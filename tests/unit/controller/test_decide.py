@@ -52,6 +52,14 @@ def test_a_new_model_gets_a_service_and_a_deployment() -> None:
     assert (owner["uid"], owner["controller"]) == (UID, True)
 
 
+def test_what_is_told_of_a_new_model_is_true_after_it_was_applied() -> None:
+    parent = model()
+    first = decided(parent, Observed())
+    after = Observed(deployments=[live(first.apply[1])], services=[live(first.apply[0])])
+    assert decided(parent, after).facts.revisions == first.facts.revisions
+    assert [one.replicas for one in first.facts.revisions] == [1]
+
+
 def test_two_replicas_get_a_disruption_budget() -> None:
     assert ("PodDisruptionBudget", "digits") in applied(decided(model(replicas=2), Observed()))
 

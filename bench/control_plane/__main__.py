@@ -1,6 +1,6 @@
 """The operator beside a bare apply of the same children, on a real etcd and API server, in one run.
 
-    make bench        or        .venv/bin/python bench/control_plane/run.py --models 200
+    make bench        or        .venv/bin/python -m bench.control_plane --models 200
 
 Prints a table and writes bench/results/control_plane.json. There are no nodes: what is measured is the way from a
 ModelDeployment to its Deployment and Service. Both sides send the same objects by server-side apply over TLS, 32 at a
@@ -12,14 +12,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -27,10 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from prometheus_client.parser import text_string_to_metric_families
+from bench.control_plane.measured import FREE, Operator
 
 from modelyard_local.controlplane import ControlPlane
-from modelyard_local.sockets import free_ports
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_runtime import ModelRuntime
 from modelyard_operator.crd import KINDS, document
@@ -38,11 +35,11 @@ from modelyard_operator.decide import Observed, decide
 from modelyard_operator.kube import credentials, resources
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.throttle import Throttle
+from modelyard_operator.kube.transport import Transport
 from modelyard_operator.revision import Catalog, Defaults
 
 ROOT = Path(__file__).resolve().parents[2]
 AT_ONCE = 32
-FREE = 1_000_000.0
 RUNTIME = {
     "apiVersion": "modelyard.dev/v1alpha1",
     "kind": "ModelRuntime",
@@ -72,81 +69,20 @@ async def spread(work: Iterable[Callable[[], Awaitable[object]]]) -> None:
     await asyncio.gather(*(one(task) for task in work))
 
 
-class Operator:
-    """The operator as a process, and what it says of itself."""
-
-    def __init__(self, kubeconfig: Path, log: Path) -> None:
-        self.port = free_ports(1)[0]
-        environment = {
-            "PATH": os.environ["PATH"],
-            "KUBECONFIG": str(kubeconfig),
-            "MODELYARD_FETCH_IMAGE": "server:1",
-            "MODELYARD_HTTP_PORT": str(self.port),
-            # The limit that protects other clients of a real API server would be all that is measured here.
-            "MODELYARD_API_QPS": str(FREE),
-            "MODELYARD_API_BURST": "1000000",
-            "MODELYARD_LOG_LEVEL": "WARNING",
-            "MODELYARD_WORKERS": str(AT_ONCE),
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "modelyard_operator"], env=environment, stderr=log.open("ab")
-        )
-
-    def metric(self, name: str, **labels: str) -> float:
-        """Sum of the samples with these labels; nothing while it does not answer."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
-                text = answer.read().decode()
-        except OSError:
-            return 0.0
-        return sum(
-            sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
-
-    def cpu_seconds(self) -> float:
-        """User and system time so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def megabytes(self) -> float:
-        """Resident memory."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-    async def until(self, check: Callable[[], bool]) -> None:
-        """Wait for something about it to be true."""
-        for _ in range(6000):
-            if check():
-                return
-            await asyncio.sleep(0.02)
-        raise TimeoutError("the operator does not get there; see its log")
-
-    async def leading(self) -> None:
-        """Wait until it leads and is idle."""
-        await self.until(lambda: self.metric("modelyard_leader") == 1 and self.metric("modelyard_queue_depth") == 0)
-
-    def end(self) -> None:
-        """Stop it."""
-        self.process.terminate()
-        self.process.wait(30)
-
-
 class Bench:
     """One control plane and everything that is measured on it."""
 
     def __init__(self, plane: ControlPlane, folder: Path, models: int) -> None:
         self._plane, self._folder, self._models = plane, folder, models
         loaded = credentials.load({"KUBECONFIG": str(plane.kubeconfig)})
-        self._client = Client(loaded, Throttle(FREE, 10**6, time.monotonic), lambda: True)
+        self._transport = Transport(loaded)
+        self._client = Client(self._transport, Throttle(FREE, 10**6, time.monotonic), lambda: math.inf)
 
     async def run(self) -> dict[str, Any]:
         """All measurements."""
         self._prepare()
         bare = await self._bare()
-        operator = Operator(self._plane.kubeconfig, self._folder / "operator.log")
+        operator = Operator(self._plane.kubeconfig, self._folder / "operator.log", AT_ONCE)
         await operator.leading()
         base = operator.megabytes()
         burst = await self._burst(operator)
@@ -154,7 +90,7 @@ class Bench:
         grown = operator.megabytes()
         operator.end()
         restart = await self._restart()
-        await self._client.close()
+        await self._transport.close()
         return {
             "models": self._models,
             "bare_apply_s": bare,
@@ -245,13 +181,18 @@ class Bench:
 
     async def _restart(self) -> dict[str, float]:
         began = time.monotonic()
-        operator = Operator(self._plane.kubeconfig, self._folder / "operator.log")
+        operator = Operator(self._plane.kubeconfig, self._folder / "operator.log", AT_ONCE)
         wanted = self._models + 40
         await operator.until(lambda: operator.metric("modelyard_reconcile_total", result="ok") >= wanted)
         await operator.leading()
         seconds, writes = time.monotonic() - began, operator.metric("modelyard_api_writes_total")
         operator.end()
         return {"seconds": seconds, "writes": writes}
+
+
+async def measured(plane: ControlPlane, folder: Path, models: int) -> dict[str, Any]:
+    """All figures. Connections belong to a running loop, so the bench is made inside one."""
+    return await Bench(plane, folder, models).run()
 
 
 def main() -> None:
@@ -261,7 +202,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "bench/results/control_plane.json")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ControlPlane(Path(folder) / "plane") as plane:
-        figures = asyncio.run(Bench(plane, Path(folder), arguments.models).run())
+        figures = asyncio.run(measured(plane, Path(folder), arguments.models))
     machine = {"python": platform.python_version(), "cpus": os.cpu_count(), "system": platform.platform()}
     result = {"date": datetime.now(UTC).date().isoformat(), "machine": machine, "figures": figures}
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
