@@ -28,15 +28,15 @@ REPOSITORY = "modelyard"
 class Image:
     """An image of the project.
 
-    `tools` are binaries that its context gets as `.tools/NAME`. `shares_layers_of` names an image whose
-    Dockerfile has the same first steps: built after it, those are not run twice.
+    `tools` are binaries that its context gets as `.tools/NAME`. `parent` is the argument of its Dockerfile that
+    takes another of our images, and that image's name.
     """
 
     name: str
     dockerfile: str
     tools: tuple[str, ...] = ()
     from_base: bool = True
-    shares_layers_of: str | None = None
+    parent: tuple[str, str] | None = None
 
 
 PAUSE = Image("pause", "local/images/pause/Dockerfile", ("pause",), from_base=False)
@@ -45,7 +45,7 @@ IMAGES = (
     Image("object-store", "local/images/object-store/Dockerfile", ("versitygw",), from_base=False),
     Image("operator", "operator/Dockerfile"),
     Image("model-server", "model-server/Dockerfile"),
-    Image("trainer", "trainer/Dockerfile", shares_layers_of="model-server"),
+    Image("trainer", "trainer/Dockerfile", from_base=False, parent=("MODEL_SERVER", "model-server")),
 )
 PYTHON = "python"
 """The base image itself, pushed too: a client inside the cluster."""
@@ -81,7 +81,8 @@ class Builder:
 
     def needs(self, name: str) -> tuple[str, ...]:
         """Return the steps that must come before an image's, apart from the registry's."""
-        return () if name != PYTHON and not _image(name).from_base else ("base image",)
+        image = None if name == PYTHON else _image(name)
+        return ("base image",) if image is None or image.from_base or image.parent else ()
 
     def reference(self, name: str) -> str:
         """Return the reference that an image has, or would have once built."""
@@ -105,12 +106,17 @@ class Builder:
         return outcome
 
     def _build(self, image: Image) -> str:
-        files, digest = self._inputs(image)
-        local = f"localhost/{REPOSITORY}/{image.name}:{VERSION}-{digest}"
+        if image.parent and not self._store.has(self._local(_image(image.parent[1]))):
+            self._build(_image(image.parent[1]))
+        files, local = self._inputs(image)[0], self._local(image)
         folder = self._paths.images / "context" / image.name
         context.stage(files, self._dockerfile(image), folder)
         self._store.build(local, folder, self._arguments(image), self._log(image.name))
         return local
+
+    def _local(self, image: Image) -> str:
+        """Name of an image in the store of this machine."""
+        return f"localhost/{REPOSITORY}/{image.name}:{VERSION}-{self._inputs(image)[1]}"
 
     def _inputs(self, image: Image) -> tuple[dict[str, Path], str]:
         tools = {f".tools/{name}": self._tools.path(name) for name in image.tools}
@@ -121,6 +127,9 @@ class Builder:
         return files, context.digest(own, also)
 
     def _arguments(self, image: Image) -> dict[str, str]:
+        if image.parent:
+            argument, name = image.parent
+            return {argument: self._local(_image(name))}
         return {"BASE": baseimage.reference(), "TORCH": "system"} if image.from_base else {}
 
     def _dockerfile(self, image: Image) -> Path:
@@ -168,8 +177,8 @@ def select(names: Sequence[str]) -> list[str]:
 
 def predecessors(name: str) -> tuple[str, ...]:
     """Return the images that must be built before this one."""
-    shared = None if name == PYTHON else _image(name).shares_layers_of
-    return (shared,) if shared else ()
+    parent = None if name == PYTHON else _image(name).parent
+    return (parent[1],) if parent else ()
 
 
 def _image(name: str) -> Image:

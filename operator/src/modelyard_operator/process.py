@@ -57,7 +57,7 @@ class Process:
             clock,
         )
         self._client = Client(self._transport, throttle, self._lease.remaining)
-        self._reconciler = Reconciler(self._client, self._caches, _defaults(settings))
+        self._reconciler = Reconciler(self._client, self._caches, _defaults(settings), self._queue.add_after)
         self._informers = [
             Informer(self._client, resource, namespace, self._caches[resource], clock)
             for resource in resources.WATCHED

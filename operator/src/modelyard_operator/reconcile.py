@@ -1,7 +1,8 @@
 """One reconcile for every event: read the caches, decide, apply, write the status when it changed."""
 
 import logging
-from collections.abc import Awaitable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from . import conditions
 from .api.model_deployment import ModelDeployment
 from .api.model_status import ModelDeploymentStatus
-from .api.names import ANNOTATION_SPEC_HASH, LABEL_MANAGED_BY, MANAGED_BY, NETWORK_POLICY
+from .api.names import ANNOTATION_SPEC_HASH, LABEL_MANAGED_BY, LABEL_MODEL, MANAGED_BY, NETWORK_POLICY
 from .api.objects import Child
 from .cache import Key
 from .caches import NAMESPACE, Caches
@@ -29,16 +30,20 @@ logger = logging.getLogger(__name__)
 
 # What is refused today is tried again now and then: a quota is raised, another object removed.
 REFUSED_SECONDS = 15.0
+# Somebody who changes an object back each time gets no more than one answer in so many seconds.
+REPAIR_SECONDS = 10.0
 
 
 class Reconciler:
     """Makes the cluster what the ModelDeployments say."""
 
-    def __init__(self, client: Client, caches: Caches, defaults: Defaults) -> None:
+    def __init__(self, client: Client, caches: Caches, defaults: Defaults, again: Callable[[Key, float], None]) -> None:
         self._client = client
         self._caches = caches
         self._defaults = defaults
+        self._again = again
         self._gauges = ModelGauges()
+        self._repaired: dict[str, float] = {}
 
     async def reconcile(self, key: Key) -> None:
         """Bring one model, or the shared objects of one namespace, to where they should be.
@@ -83,14 +88,25 @@ class Reconciler:
             raise NotOwnedError(
                 f"{resource.kind} {metadata['name']} exists and is not controlled by this ModelDeployment"
             )
+        if live is not None and _is_asked(manifest, live) and not self._may_repair(live):
+            self._again((metadata["namespace"], manifest["metadata"]["labels"][LABEL_MODEL]), REPAIR_SECONDS)
+            return
         await self._taken(resource, self._send(resource, manifest, live))
+
+    def _may_repair(self, live: Child) -> bool:
+        """Whether the object was not repaired a moment ago; remembers that it is now."""
+        now = time.monotonic()
+        self._repaired = {uid: at for uid, at in self._repaired.items() if now - at < REPAIR_SECONDS}
+        if live.metadata.uid in self._repaired:
+            return False
+        self._repaired[live.metadata.uid] = now
+        return True
 
     def _send(self, resource: resources.Resource, manifest: Manifest, live: Child | None) -> Awaitable[bytes]:
         """Create it, change it, or undo what somebody did to it."""
         if live is None:
             return self._client.apply(resource, manifest, "create")
-        asked = manifest["metadata"]["annotations"][ANNOTATION_SPEC_HASH]
-        if live.metadata.annotations.get(ANNOTATION_SPEC_HASH) == asked:
+        if _is_asked(manifest, live):
             return self._client.repair(resource, manifest, live.metadata.uid)
         return self._client.apply(resource, manifest, "spec")
 
@@ -148,6 +164,12 @@ class Reconciler:
         self._caches.put_model(from_raw(msgspec.Raw(body)))
         if status.summary != model.status.summary:
             logger.info("%s/%s: %s", model.metadata.namespace, model.metadata.name, status.summary)
+
+
+def _is_asked(manifest: Manifest, live: Child) -> bool:
+    """Whether the live object was made of this very manifest, so that a difference is somebody else's doing."""
+    asked = manifest["metadata"]["annotations"][ANNOTATION_SPEC_HASH]
+    return bool(live.metadata.annotations.get(ANNOTATION_SPEC_HASH) == asked)
 
 
 async def _outcome(action: Awaitable[None]) -> ApiError | None:
