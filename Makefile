@@ -18,7 +18,7 @@ CHECKED := $(SOURCES) tests docs/generate charts bench
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {gsub(/[$$][$$]/, "$$"); printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  MODELYARD_CLUSTER=current REGISTRY=…   make demo on the cluster that kubectl talks to"
 	@echo "  MODELYARD_HOME, MODELYARD_CACHE        where the local cluster and the built tools live"
