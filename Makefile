@@ -24,7 +24,7 @@ help: ## Show this list
 	@echo "  MODELYARD_HOME, MODELYARD_CACHE        where the local cluster and the built tools live"
 
 .PHONY: demo
-demo: ## From this machine to right predictions from a real model in a real cluster
+demo: supported-python ## From this machine to right predictions from a real model in a real cluster
 	@PYTHONPATH=local/src $(PYTHON) -m modelyard_demo
 
 .PHONY: test
@@ -113,8 +113,12 @@ clean: ## Remove what was built in this folder; built tools and the cluster stay
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # What the targets above stand on.
-.PHONY: venv chart-tools api-tools prepare-python prepare-cluster
-venv: $(VENV)/.complete
+.PHONY: supported-python venv chart-tools api-tools prepare-python prepare-cluster
+supported-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$$($(PYTHON) --version) is too old: install Python 3.11 or newer, or name one: make PYTHON=python3.13 …"; exit 1; }
+
+venv: supported-python $(VENV)/.complete
 
 $(VENV)/.complete: requirements/dev.txt requirements/uv.txt
 	@mkdir -p .build; echo "== Python environment (several GB for torch, the first time)"; began=$$SECONDS; \
