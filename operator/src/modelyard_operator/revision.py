@@ -56,6 +56,8 @@ class Resolved(Struct, frozen=True, rename="camel", omit_defaults=True):
     gpu: GpuRequest | None = None
     pod_template: dict[str, Any] | None = None
     name: str = ""
+    # The pods as they were rendered when the revision was first Ready: a later operator must not render them anew.
+    rendered: dict[str, Any] | None = None
 
     def named(self) -> "Resolved":
         """The same with its name: ten hexadecimal digits of the digest of its content.

@@ -164,6 +164,21 @@ def test_a_blip_of_the_old_revision_does_not_end_it_while_the_new_one_is_stuck()
     assert found.delete == []
 
 
+def test_an_operator_that_renders_pods_differently_restarts_no_revision_that_was_ready() -> None:
+    parent = model()
+    before = live(controller_revision(parent, revision(parent), 1))
+    assert before.data is not None
+    assert before.data["rendered"] == deployment(parent, revision(parent), 1)["spec"]["template"]
+    rendered = {**before.data["rendered"], "metadata": {"labels": {"of": "an earlier version"}}}
+    record = msgspec.structs.replace(before, data={**before.data, "rendered": rendered})
+    pinned = asked_revision(parent, [record], catalog(), DEFAULTS)
+    assert isinstance(pinned, Resolved)
+    own = live(deployment(parent, pinned, 1), status={"readyReplicas": 1})
+    assert own.spec is not None
+    assert own.spec["template"] == rendered
+    assert applied(decided(parent, settled(parent, history=[record], deployments=[own]))) == []
+
+
 def test_a_record_is_never_written_with_other_content() -> None:
     first, second = model(), model(model={"uri": "s3://models/digits/2"})
     record = live(controller_revision(first, revision(first), 1))

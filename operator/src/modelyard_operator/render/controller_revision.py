@@ -12,6 +12,7 @@ from modelyard_operator.revision import Resolved
 from . import Manifest
 from .deployment import deployment_name
 from .metadata import child_metadata, stamp
+from .pod import pod_template
 
 
 def controller_revision(
@@ -28,6 +29,7 @@ def controller_revision(
             "kind": "ControllerRevision",
             "metadata": child_metadata(parent, deployment_name(parent.metadata.name, resolved.name), labels),
             "revision": number,
-            "data": written or msgspec.to_builtins(resolved),
+            "data": written
+            or msgspec.to_builtins(msgspec.structs.replace(resolved, rendered=pod_template(parent, resolved))),
         }
     )

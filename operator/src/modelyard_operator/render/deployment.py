@@ -41,7 +41,7 @@ def deployment(parent: ModelDeployment, resolved: Resolved, replicas: int) -> Ma
                     "rollingUpdate": {"maxSurge": surge, "maxUnavailable": 1 - surge},
                 },
                 "selector": {"matchLabels": selector_labels(model, revision)},
-                "template": pod_template(parent, resolved),
+                "template": resolved.rendered or pod_template(parent, resolved),
             },
         }
     )
