@@ -57,7 +57,7 @@ test-integration: venv api-tools ## On a real etcd and API server, without a nod
 	$(PYTEST) -n $(WORKERS) --dist loadfile tests/integration
 
 .PHONY: test-e2e
-test-e2e: venv ## On a real node: brings the local cluster up
+test-e2e: venv cluster ## On a real node: brings the local cluster up
 	@echo "== e2e tests"
 	$(PYTEST) --durations=5 tests/e2e
 
