@@ -8,6 +8,7 @@ from modelyard_operator.api.accelerator_profile import AcceleratorProfile
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_runtime import ModelRuntime
 from modelyard_operator.api.objects import Child, Node, Pod
+from modelyard_operator.reading import child_from_raw
 from modelyard_operator.render import Manifest
 from modelyard_operator.revision import Catalog, Defaults
 
@@ -65,7 +66,7 @@ def catalog(*objects: Any) -> Catalog:
 def live(manifest: Manifest, uid: str = "live", **extra: Any) -> Child:
     """What the API server would hold after the manifest was applied."""
     body = {**manifest, **extra, "metadata": {**manifest["metadata"], "uid": uid, "resourceVersion": "5"}}
-    return msgspec.convert(body, Child)
+    return child_from_raw(msgspec.json.encode(body))
 
 
 def pod(revision: str, name: str = "pod-0", *, ready: bool = False, scheduled: bool = True, **fields: Any) -> Pod:

@@ -11,6 +11,7 @@ from modelyard_operator.kube.resources import Resource
 
 Permissions = set[tuple[str, str, str]]
 READ = "list watch"
+TELL = "create patch"
 OWNED = "get list watch create patch delete"
 
 
@@ -24,6 +25,7 @@ OPERATOR = {
     ("policy", "poddisruptionbudgets"): OWNED,
     ("networking.k8s.io", "networkpolicies"): OWNED,
     ("", "pods"): READ,
+    ("", "events"): TELL,
 }
 CATALOG = {
     ("modelyard.dev", "modelruntimes"): READ,
@@ -85,7 +87,8 @@ def test_the_tables_are_what_the_operator_watches_and_writes() -> None:
     watched = [one for one in resources.WATCHED if one.namespaced]
     # ModelDeployments are watched through the framework, which is not in the operator's own table.
     own = {("modelyard.dev", "modeldeployments"): READ, ("modelyard.dev", "modeldeployments/status"): "patch"}
-    assert expanded(OPERATOR) == used(watched, READ) | used(resources.WRITTEN.values(), OWNED) | expanded(own)
+    events = used([resources.EVENTS], TELL)
+    assert expanded(OPERATOR) == used(watched, READ) | used(resources.WRITTEN.values(), OWNED) | events | expanded(own)
     assert expanded(CATALOG) == used([one for one in resources.WATCHED if not one.namespaced], READ)
 
 

@@ -1,10 +1,12 @@
 """What the cluster holds, as far as it was seen: one store for each kind, indexed by model."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from msgspec.structs import replace
+
 from .api.names import LABEL_MODEL
-from .api.objects import ObjectMeta
+from .api.objects import Child, ObjectMeta
 
 Key = tuple[str, str]  # namespace, name
 Listener = Callable[[Any], None]
@@ -14,12 +16,14 @@ class Store:
     """Objects of one kind by namespace and name, and by the model that they belong to.
 
     A store never goes back in time: an object older than the one at hand is ignored, so a watch that lags behind our
-    own write cannot undo what the write returned.
+    own write cannot undo what the write returned. The listener hears only of changes that a decision can depend on:
+    a new resource version with nothing else new is noise.
     """
 
     def __init__(self, listener: Listener) -> None:
         self._objects: dict[Key, Any] = {}
-        self._by_model: dict[Key, set[Key]] = {}
+        # Names, in order: a tuple takes a fifth of the memory of a set, and a model has few objects of a kind.
+        self._by_model: dict[Key, tuple[str, ...]] = {}
         self._listener = listener
 
     def __len__(self) -> int:
@@ -34,22 +38,36 @@ class Store:
 
     def of_model(self, namespace: str, model: str) -> list[Any]:
         """Objects that belong to this model."""
-        return [self._objects[key] for key in sorted(self._by_model.get((namespace, model), ()))]
+        return [self._objects[namespace, name] for name in self._by_model.get((namespace, model), ())]
 
     def put(self, found: Any, *, announce: bool = True) -> None:
         """Take an object that was seen; tell the listener unless it is old news or our own doing."""
-        key, before = _key(found.metadata), self._objects.get(_key(found.metadata))
+        key = _key(found.metadata)
+        before = self._objects.get(key)
         if before is not None and not newer(found.metadata, before.metadata):
             return
-        self._forget(key)
+        if before is not None and isinstance(found, Child):
+            found = found.knowing(before)
         self._objects[key] = found
-        model = model_of(found.metadata)
-        if before is not None and announce and model_of(before.metadata) != model:
-            self._listener(before)
-        if model:
-            self._by_model.setdefault((found.metadata.namespace, model), set()).add(key)
-        if announce:
-            self._listener(found)
+        if before is not None and _same_but_version(found, before):
+            return
+        if before is not None:
+            self._unindex(before)
+        self._index(found)
+        for one in self._concerned(before, found) if announce else ():
+            self._listener(one)
+
+    def _concerned(self, before: Any, found: Any) -> Iterator[Any]:
+        """The object, and as it was before if it belonged to another model."""
+        if before is not None and model_of(before.metadata) != model_of(found.metadata):
+            yield before
+        yield found
+
+    def compared(self, child: Child) -> None:
+        """Drop the content of an object that was found to be as it was applied."""
+        key = _key(child.metadata)
+        if self._objects.get(key) is child:
+            self._objects[key] = replace(child, spec=b"", compared=True)
 
     def remove(self, gone: Any) -> None:
         """Drop an object that was deleted, unless another of that name is here by now."""
@@ -72,16 +90,21 @@ class Store:
                 self._listener(gone)
 
     def _forget(self, key: Key) -> None:
-        before = self._objects.pop(key, None)
-        if before is None:
-            return
-        model = model_of(before.metadata)
-        if model:
-            group = (before.metadata.namespace, model)
-            members = self._by_model.get(group, set())
-            members.discard(key)
-            if not members:
-                self._by_model.pop(group, None)
+        self._unindex(self._objects.pop(key))
+
+    def _index(self, found: Any) -> None:
+        if model := model_of(found.metadata):
+            group = (found.metadata.namespace, model)
+            self._by_model[group] = tuple(sorted((*self._by_model.get(group, ()), found.metadata.name)))
+
+    def _unindex(self, gone: Any) -> None:
+        if model := model_of(gone.metadata):
+            group = (gone.metadata.namespace, model)
+            left = tuple(name for name in self._by_model[group] if name != gone.metadata.name)
+            if left:
+                self._by_model[group] = left
+            else:
+                del self._by_model[group]
 
 
 def model_of(metadata: ObjectMeta) -> str:
@@ -93,15 +116,10 @@ def model_of(metadata: ObjectMeta) -> str:
 
 
 def newer(one: ObjectMeta, other: ObjectMeta) -> bool:
-    """Whether `one` is a later state than `other`. Resource versions of one object compare as integers.
+    """Whether `one` is a later state than `other`, also of an object that was deleted and made again meanwhile.
 
-    Source: KEP-5504, comparable resource versions.
+    Resource versions of one kind compare as integers. Source: KEP-5504, comparable resource versions.
     """
-    return one.uid != other.uid or after(one.resource_version, other.resource_version)
-
-
-def later(one: ObjectMeta, other: ObjectMeta) -> bool:
-    """The same for objects that may have been deleted and created again: a late event of the old one is not news."""
     return after(one.resource_version, other.resource_version)
 
 
@@ -110,6 +128,11 @@ def after(one: str, other: str) -> bool:
     if one.isdigit() and other.isdigit():
         return int(one) > int(other)
     return one != other
+
+
+def _same_but_version(one: Any, other: Any) -> bool:
+    version = other.metadata.resource_version
+    return bool(replace(one, metadata=replace(one.metadata, resource_version=version)) == other)
 
 
 def _key(metadata: ObjectMeta) -> Key:

@@ -4,7 +4,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 
 from .api.model_deployment import ModelDeployment
-from .cache import Key, Store, after, later, model_of
+from .cache import Key, Store, after, model_of, newer
 from .decide import Observed
 from .kube import resources
 from .kube.resources import Resource
@@ -77,7 +77,7 @@ class Caches:
         """Take a model that was seen; False when it is old news. One that is being deleted counts as gone."""
         key, metadata = (model.metadata.namespace, model.metadata.name), model.metadata
         before = self._models.get(key)
-        if metadata.uid in self._gone or (before is not None and not later(metadata, before.metadata)):
+        if metadata.uid in self._gone or (before is not None and not newer(metadata, before.metadata)):
             return False
         if metadata.deletion_timestamp is not None:
             self.remove_model(key, metadata.uid)

@@ -195,6 +195,11 @@ def _gpu(request: gpu.GpuRequest) -> GpuStatus:
     )
 
 
+def ready_reason(status: ModelDeploymentStatus) -> str:
+    """Why it is Ready or not."""
+    return {one.type: one.reason for one in status.conditions}[ConditionType.READY]
+
+
 def as_document(value: ModelDeploymentStatus) -> dict[str, object]:
     """The status as it is written to the API server."""
     document: dict[str, object] = msgspec.to_builtins(value)

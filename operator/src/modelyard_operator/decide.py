@@ -54,6 +54,7 @@ class Decision(Struct, frozen=True):
     scale: list[Scale]
     delete: list[Removal]
     facts: Facts
+    same: Sequence[tuple[str, Child]] = ()  # by kind: compared just now, and as they were applied
 
 
 def decide(parent: ModelDeployment, observed: Observed, catalog: Catalog, defaults: Defaults) -> Decision:
@@ -74,11 +75,14 @@ def decide(parent: ModelDeployment, observed: Observed, catalog: Catalog, defaul
         wanted.append(record)
     old = {one.metadata.labels.get(LABEL_REVISION, ""): one for one in observed.deployments}
     scaled = [_scaled(old[name], replicas) for name, replicas in step.old.items() if replicas > 0 and name in old]
+    pairs = [(manifest, _live(manifest, observed)) for manifest in wanted]
+    apply = [manifest for manifest, live in pairs if differs(manifest, live)]
     return Decision(
-        apply=[manifest for manifest in wanted if differs(manifest, _live(manifest, observed))],
+        apply=apply,
         scale=[one for one in scaled if one is not None],
         delete=_removals(parent, observed, revision, step),
         facts=facts,
+        same=[(one["kind"], live) for one, live in pairs if live and not live.compared and one not in apply],
     )
 
 
@@ -90,8 +94,8 @@ def asked_revision(
     proven = [one for one in history if one.metadata.labels.get(LABEL_INTENT) == wanted and one.data]
     for record in sorted(proven, key=lambda one: -one.revision):
         try:
-            return msgspec.convert(record.data, Resolved)
-        except msgspec.ValidationError:
+            return msgspec.json.decode(record.data, type=Resolved)
+        except msgspec.DecodeError:
             # Written by a version whose fields are gone: resolve anew, as for any revision that never was.
             continue
     return resolve(parent, catalog, defaults)
@@ -104,9 +108,9 @@ def differs(manifest: Manifest, live: Child | None) -> bool:
     metadata = manifest["metadata"]
     if live.metadata.annotations.get(ANNOTATION_SPEC_HASH) != metadata["annotations"][ANNOTATION_SPEC_HASH]:
         return True
-    return not (
-        drift.is_subset(manifest.get("spec", {}), live.spec or {})
-        and drift.is_subset(metadata["labels"], live.metadata.labels)
+    return not live.compared and not (
+        drift.is_subset(metadata["labels"], live.metadata.labels)
+        and drift.is_subset(manifest.get("spec", {}), msgspec.json.decode(live.spec))
     )
 
 
@@ -127,9 +131,8 @@ def _current(observed: Observed) -> dict[str, rollout.Current]:
     proven = {one.metadata.labels.get(LABEL_REVISION, "") for one in observed.history}
     for one in observed.deployments:
         name = one.metadata.labels.get(LABEL_REVISION, "")
-        replicas = (one.spec or {}).get("replicas", 1)
         leaving = one.metadata.deletion_timestamp is not None
-        found[name] = rollout.Current(name, 0 if leaving else replicas, proven=name in proven)
+        found[name] = rollout.Current(name, 0 if leaving else one.replicas, proven=name in proven)
     for pod in observed.pods:
         name = pod.metadata.labels.get(LABEL_REVISION, "")
         before = found.get(name, rollout.Current(name, proven=name in proven))
@@ -217,11 +220,12 @@ def _record(parent: ModelDeployment, revision: Resolved, history: Sequence[Child
     own = next((one for one in history if one.metadata.labels.get(LABEL_REVISION) == revision.name), None)
     if own is not None and own.revision == newest:
         return None
-    return controller_revision(parent, revision, newest + 1, own.data if own else None)
+    written = msgspec.json.decode(own.data) if own else None
+    return controller_revision(parent, revision, newest + 1, written)
 
 
 def _scaled(live: Child, replicas: int) -> Scale | None:
-    if (live.spec or {}).get("replicas") == replicas:
+    if live.replicas == replicas:
         return None
     return Scale(live.metadata.name, live.metadata.uid, replicas)
 

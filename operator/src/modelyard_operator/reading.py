@@ -1,4 +1,4 @@
-"""ModelDeployments as they are stored -> typed ones, also those that today's schema would refuse. Pure.
+"""Objects as they are stored -> typed ones, also ModelDeployments that today's schema would refuse. Pure.
 
 The API server does not check stored objects again when a CRD becomes stricter. One that cannot be read is kept with
 what can be read of it, and with the cause: it then gets a status that says so, and its pods go on as they are.
@@ -12,7 +12,16 @@ from msgspec import Struct
 
 from .api.model_deployment import ModelDeployment, ModelDeploymentSpec, ModelSource
 from .api.model_status import ModelDeploymentStatus
-from .api.objects import ObjectMeta
+from .api.names import GROUP
+from .api.objects import Child, ChildStatus, ObjectMeta
+
+
+class _Child(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    spec: msgspec.Raw = msgspec.Raw(b"{}")
+    data: msgspec.Raw = msgspec.Raw(b"")
+    revision: int = 0
+    status: ChildStatus = ChildStatus()
 
 
 class _Replicas(Struct, frozen=True):
@@ -44,6 +53,22 @@ def from_body(body: Mapping[str, Any]) -> ModelDeployment:
         spec=ModelDeploymentSpec(model=ModelSource(uri=""), replicas=outline.spec.replicas),
         status=_status(body),
         unreadable=cause,
+    )
+
+
+def child_from_raw(raw: msgspec.Raw | bytes) -> Child:
+    """An object that the operator wrote, with its content still as JSON. Annotations of others are left out."""
+    found = msgspec.json.decode(raw, type=_Child, strict=False)
+    spec = bytes(found.spec)
+    annotations = {key: value for key, value in found.metadata.annotations.items() if key.startswith(f"{GROUP}/")}
+    return Child(
+        metadata=msgspec.structs.replace(found.metadata, annotations=annotations),
+        replicas=msgspec.json.decode(spec, type=_Replicas).replicas,
+        spec=spec,
+        digest=hash(spec),
+        data=bytes(found.data),
+        revision=found.revision,
+        status=found.status,
     )
 
 

@@ -57,6 +57,10 @@ class Reason(StrEnum):
     APPLY_REJECTED = "ApplyRejected"
 
 
+# Steps on the way to Ready: nothing is wrong.
+PROGRESS = frozenset({Reason.STARTING, Reason.FETCHING, Reason.LOADING, Reason.ROLLING_OUT})
+
+
 class Entry(NamedTuple):
     """What a reason says and what a user does next."""
 

@@ -1,29 +1,26 @@
-"""One reconcile for every event: read the caches, decide, apply, write the status when it changed."""
+"""One reconcile for every event: read the caches, decide, apply, and report."""
 
+import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from . import conditions
 from .api.model_deployment import ModelDeployment
-from .api.model_status import ModelDeploymentStatus
 from .api.names import ANNOTATION_SPEC_HASH, LABEL_MANAGED_BY, LABEL_MODEL, MANAGED_BY, NETWORK_POLICY
 from .api.objects import Child
 from .cache import Key
 from .caches import NAMESPACE, Caches
 from .decide import Decision, Removal, Scale, decide, differs
 from .diagnosis import Finding, Stage
-from .gauges import ModelGauges
 from .kube import resources
 from .kube.client import Client
-from .kube.errors import ApiError, ConflictError, InvalidError, NotFoundError, NotOwnedError, is_refusal
-from .reading import from_raw
+from .kube.errors import ApiError, ConflictError, NotFoundError, NotOwnedError, is_refusal
+from .reading import child_from_raw
 from .reasons import Reason
 from .render import Manifest
 from .render.network_policy import network_policy
+from .report import Reporter
 from .revision import Defaults
 
 logger = logging.getLogger(__name__)
@@ -37,13 +34,23 @@ REPAIR_SECONDS = 10.0
 class Reconciler:
     """Makes the cluster what the ModelDeployments say."""
 
-    def __init__(self, client: Client, caches: Caches, defaults: Defaults, again: Callable[[Key, float], None]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        caches: Caches,
+        defaults: Defaults,
+        again: Callable[[Key, float], None],
+        reporter: Reporter,
+        clock: Callable[[], float],
+    ) -> None:
         self._client = client
         self._caches = caches
         self._defaults = defaults
         self._again = again
-        self._gauges = ModelGauges()
+        self._reporter = reporter
+        self._clock = clock
         self._repaired: dict[str, float] = {}
+        self._keeping: set[str] = set()
 
     async def reconcile(self, key: Key) -> None:
         """Bring one model, or the shared objects of one namespace, to where they should be.
@@ -54,68 +61,70 @@ class Reconciler:
         model = None if name == NAMESPACE else self._caches.model(key)
         if model is None:
             # Owner references delete the children; the namespace's own policy has no owner.
-            self._gauges.forget(key)
+            self._reporter.forget(key)
             await self._keep_policy(namespace)
             return
         decision = decide(model, self._caches.observed(model), self._caches.catalog(), self._defaults)
-        errors = [error for action in self._actions(model, decision) if (error := await _outcome(action))]
+        for kind, child in decision.same:
+            self._caches[resources.WRITTEN[kind]].compared(child)
+        errors = await self._act(model, decision)
         facts = decision.facts
         if refused := next((error for error in errors if is_refusal(error)), None):
             facts = msgspec.structs.replace(facts, finding=_finding(refused), replaced=False)
         elif errors:
             # Nothing is known for sure while the API server does not answer: no status rather than a wrong one.
             raise errors[0]
-        await self._report(model, conditions.status(model, facts, _now()))
+        await self._reporter.report(model, facts)
         if refused:
             raise ApiError(refused.status, str(refused), refused.retry_after or REFUSED_SECONDS)
 
-    def _actions(self, model: ModelDeployment, decision: Decision) -> Iterator[Awaitable[None]]:
-        """Everything to do for a model. Each is tried: one refused object must not keep an old replica from going."""
-        yield self._keep_policy(model.metadata.namespace)
-        for manifest in decision.apply:
-            yield self._apply(manifest, model.metadata.uid)
+    async def _act(self, model: ModelDeployment, decision: Decision) -> list[ApiError]:
+        """Do everything, and tell what was refused: one refused object must not keep an old replica from going."""
+        namespace = model.metadata.namespace
+        errors = await _outcomes(
+            self._keep_policy(namespace), *(self._apply(one, model.metadata.uid) for one in decision.apply)
+        )
         for scale in decision.scale:
-            yield self._scale(model.metadata.namespace, scale)
+            errors += await _outcomes(self._scale(namespace, scale))
         for removal in decision.delete:
-            yield self._remove(model.metadata.namespace, removal)
+            errors += await _outcomes(self._remove(namespace, removal))
+        return errors
 
     async def _apply(self, manifest: Manifest, owner: str) -> None:
         resource, metadata = resources.WRITTEN[manifest["kind"]], manifest["metadata"]
         live = self._caches[resource].get(metadata["namespace"], metadata["name"])
         if live is None:
-            live = await self._look(resource, metadata["namespace"], metadata["name"])
-        if live is not None and not live.metadata.controlled_by(owner):
+            try:
+                return await self._taken(resource, self._client.create(resource, manifest))
+            except ConflictError:
+                # The cache lags behind, or somebody without our labels has the name.
+                live = await self._look(resource, metadata["namespace"], metadata["name"])
+        if not live.metadata.controlled_by(owner):
             raise NotOwnedError(
                 f"{resource.kind} {metadata['name']} exists and is not controlled by this ModelDeployment"
             )
-        if live is not None and _is_asked(manifest, live) and not self._may_repair(live):
-            self._again((metadata["namespace"], manifest["metadata"]["labels"][LABEL_MODEL]), REPAIR_SECONDS)
-            return
-        await self._taken(resource, self._send(resource, manifest, live))
+        self._caches[resource].put(live, announce=False)
+        if not differs(manifest, live):
+            return None
+        if not _is_asked(manifest, live):
+            return await self._taken(resource, self._client.apply(resource, manifest, "spec"))
+        if self._may_repair(live):
+            return await self._taken(resource, self._client.repair(resource, manifest, live.metadata.uid))
+        self._again((metadata["namespace"], metadata["labels"][LABEL_MODEL]), REPAIR_SECONDS)
+        return None
 
     def _may_repair(self, live: Child) -> bool:
         """Whether the object was not repaired a moment ago; remembers that it is now."""
-        now = time.monotonic()
+        now = self._clock()
         self._repaired = {uid: at for uid, at in self._repaired.items() if now - at < REPAIR_SECONDS}
         if live.metadata.uid in self._repaired:
             return False
         self._repaired[live.metadata.uid] = now
         return True
 
-    def _send(self, resource: resources.Resource, manifest: Manifest, live: Child | None) -> Awaitable[bytes]:
-        """Create it, change it, or undo what somebody did to it."""
-        if live is None:
-            return self._client.apply(resource, manifest, "create")
-        if _is_asked(manifest, live):
-            return self._client.repair(resource, manifest, live.metadata.uid)
-        return self._client.apply(resource, manifest, "spec")
-
-    async def _look(self, resource: resources.Resource, namespace: str, name: str) -> Child | None:
-        """Read what the cache does not know: an object without our labels must not be taken over."""
-        try:
-            return msgspec.json.decode(await self._client.get(resource, namespace, name), type=Child, strict=False)
-        except NotFoundError:
-            return None
+    async def _look(self, resource: resources.Resource, namespace: str, name: str) -> Child:
+        """Read what the cache does not know."""
+        return child_from_raw(await self._client.get(resource, namespace, name))
 
     async def _scale(self, namespace: str, scale: Scale) -> None:
         resource = resources.DEPLOYMENTS
@@ -123,7 +132,7 @@ class Reconciler:
 
     async def _taken(self, resource: resources.Resource, write: Awaitable[bytes]) -> None:
         """Put what the server returned into the cache, so that the next decision knows our own write."""
-        self._caches[resource].put(msgspec.json.decode(await write, type=Child, strict=False), announce=False)
+        self._caches[resource].put(child_from_raw(await write), announce=False)
 
     async def _remove(self, namespace: str, removal: Removal) -> None:
         resource = resources.WRITTEN[removal.kind]
@@ -133,37 +142,31 @@ class Reconciler:
             logger.debug("%s %s/%s was gone already", removal.kind, namespace, removal.name)
 
     async def _keep_policy(self, namespace: str) -> None:
-        """The NetworkPolicy exists while the namespace has a model. One without our label is somebody else's."""
-        resource = resources.POLICIES
-        live = self._caches[resource].get(namespace, NETWORK_POLICY)
-        if not self._caches.has_models(namespace):
-            if live is not None:
-                await self._remove(namespace, Removal(resource.kind, NETWORK_POLICY, live.metadata.uid))
+        """The NetworkPolicy exists while the namespace has a model. One worker at a time sees to it."""
+        if namespace in self._keeping:
             return
-        manifest = network_policy(namespace)
+        self._keeping.add(namespace)
+        try:
+            if self._caches.has_models(namespace):
+                await self._apply_policy(namespace)
+            elif live := self._caches[resources.POLICIES].get(namespace, NETWORK_POLICY):
+                await self._remove(namespace, Removal("NetworkPolicy", NETWORK_POLICY, live.metadata.uid))
+        finally:
+            self._keeping.discard(namespace)
+
+    async def _apply_policy(self, namespace: str) -> None:
+        """One without our label is somebody else's."""
+        resource, manifest = resources.POLICIES, network_policy(namespace)
+        live = self._caches[resource].get(namespace, NETWORK_POLICY)
         if not differs(manifest, live):
             return
-        found = live or await self._look(resource, namespace, NETWORK_POLICY)
-        if found is None or found.metadata.labels.get(LABEL_MANAGED_BY) == MANAGED_BY:
-            await self._taken(resource, self._send(resource, manifest, found))
-
-    async def _report(self, model: ModelDeployment, status: ModelDeploymentStatus) -> None:
-        self._gauges.show(model, status)
-        if status == model.status:
-            return
-        try:
-            body = await self._client.write_status(
-                resources.MODEL_DEPLOYMENTS, model.metadata, conditions.as_document(status)
-            )
-        except (NotFoundError, InvalidError) as error:
-            # It is gone, or another one of that name is here by now: stop making children for it.
-            if isinstance(error, InvalidError) and "uid" not in error.message:
-                raise
-            self._caches.remove_model((model.metadata.namespace, model.metadata.name), model.metadata.uid)
-            return
-        self._caches.put_model(from_raw(msgspec.Raw(body)))
-        if status.summary != model.status.summary:
-            logger.info("%s/%s: %s", model.metadata.namespace, model.metadata.name, status.summary)
+        if live is None:
+            try:
+                await self._taken(resource, self._client.create(resource, manifest))
+            except ConflictError:
+                live = await self._look(resource, namespace, NETWORK_POLICY)
+        if live and live.metadata.labels.get(LABEL_MANAGED_BY) == MANAGED_BY and differs(manifest, live):
+            await self._taken(resource, self._client.repair(resource, manifest, live.metadata.uid))
 
 
 def _is_asked(manifest: Manifest, live: Child) -> bool:
@@ -172,13 +175,13 @@ def _is_asked(manifest: Manifest, live: Child) -> bool:
     return bool(live.metadata.annotations.get(ANNOTATION_SPEC_HASH) == asked)
 
 
-async def _outcome(action: Awaitable[None]) -> ApiError | None:
-    """What went wrong, if anything did."""
-    try:
-        await action
-    except ApiError as error:
-        return error
-    return None
+async def _outcomes(*actions: Awaitable[None]) -> list[ApiError]:
+    """Do these at the same time, each to its end; what the API server refused of them."""
+    found = await asyncio.gather(*actions, return_exceptions=True)
+    for one in found:
+        if one is not None and not isinstance(one, ApiError):
+            raise one
+    return [one for one in found if isinstance(one, ApiError)]
 
 
 def _finding(error: ApiError) -> Finding:
@@ -186,7 +189,3 @@ def _finding(error: ApiError) -> Finding:
         return Finding(Stage.PENDING, Reason.NAME_TAKEN, error.message)
     reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in error.message else Reason.APPLY_REJECTED
     return Finding(Stage.PENDING, reason, error.message)
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

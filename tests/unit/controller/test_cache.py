@@ -12,12 +12,13 @@ from modelyard_operator.api.objects import Child
 from modelyard_operator.cache import Key, Store, model_of
 from modelyard_operator.caches import Caches
 from modelyard_operator.kube import resources
+from modelyard_operator.reading import child_from_raw
 
 
-def child(name: str = "digits", version: str = "5", uid: str = "u", **metadata: Any) -> Child:
+def child(name: str = "digits", version: str = "5", uid: str = "u", port: int = 80, **metadata: Any) -> Child:
     labels = {"modelyard.dev/model": "digits"}
     body = {"name": name, "namespace": "team", "uid": uid, "resourceVersion": version, "labels": labels, **metadata}
-    return msgspec.convert({"metadata": body}, Child)
+    return child_from_raw(msgspec.json.encode({"metadata": body, "spec": {"port": port}}))
 
 
 def store() -> tuple[Store, list[Any]]:
@@ -28,24 +29,66 @@ def store() -> tuple[Store, list[Any]]:
 def test_an_older_state_is_ignored() -> None:
     kept, heard = store()
     kept.put(child(version="9"))
-    kept.put(child(version="10"))
+    kept.put(child(version="10", port=81))
     kept.put(child(version="9"))
     assert kept.get("team", "digits").metadata.resource_version == "10"
     assert len(heard) == 2
 
 
-def test_an_object_of_the_same_name_but_another_uid_is_new() -> None:
+def test_a_late_event_of_the_predecessor_is_ignored() -> None:
     kept, _ = store()
-    kept.put(child(version="9", uid="old"))
-    kept.put(child(version="3", uid="new"))
+    kept.put(child(version="9", uid="new"))
+    kept.put(child(version="3", uid="old"))
     assert kept.get("team", "digits").metadata.uid == "new"
+
+
+def test_a_new_version_with_nothing_else_new_is_noise() -> None:
+    kept, heard = store()
+    kept.put(child(version="9"))
+    kept.put(child(version="10"))
+    assert kept.get("team", "digits").metadata.resource_version == "10"
+    assert len(heard) == 1
+
+
+def test_content_that_was_compared_is_dropped_and_a_change_of_it_brings_it_back() -> None:
+    kept, heard = store()
+    kept.put(child(version="9"))
+    kept.compared(kept.get("team", "digits"))
+    kept.put(child(version="10"))
+    assert (kept.get("team", "digits").spec, kept.get("team", "digits").compared) == (b"", True)
+    kept.put(child(version="11", port=81))
+    assert (kept.get("team", "digits").spec, kept.get("team", "digits").compared) == (b'{"port":81}', False)
+    assert len(heard) == 2
+
+
+def test_a_comparison_that_is_late_says_nothing_of_what_came_meanwhile() -> None:
+    kept, _ = store()
+    kept.put(before := child(version="9"))
+    kept.put(child(version="10", port=81))
+    kept.compared(before)
+    assert not kept.get("team", "digits").compared
+
+
+@pytest.mark.parametrize("change", [{"uid": "other"}, {"annotations": {"modelyard.dev/spec-hash": "x"}}])
+def test_what_was_compared_is_compared_again_when_it_is_another_or_was_asked_for_anew(change: Any) -> None:
+    kept, _ = store()
+    kept.put(child(version="9"))
+    kept.compared(kept.get("team", "digits"))
+    kept.put(child(version="10", **change))
+    assert not kept.get("team", "digits").compared
+
+
+def test_annotations_of_others_are_not_kept() -> None:
+    assert child(annotations={"modelyard.dev/spec-hash": "x", "else.example/y": "z"}).metadata.annotations == {
+        "modelyard.dev/spec-hash": "x"
+    }
 
 
 def test_versions_that_are_no_numbers_only_differ() -> None:
     kept, heard = store()
     kept.put(child(version="a"))
-    kept.put(child(version="b"))
-    kept.put(child(version="b"))
+    kept.put(child(version="b", port=81))
+    kept.put(child(version="b", port=82))
     assert len(heard) == 2
 
 

@@ -8,7 +8,7 @@ import pytest
 from builders import DEFAULTS, catalog, model
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_status import ModelDeploymentStatus, ModelStatus, RevisionStatus
-from modelyard_operator.conditions import MESSAGE_LIMIT, as_document, status
+from modelyard_operator.conditions import MESSAGE_LIMIT, as_document, ready_reason, status
 from modelyard_operator.diagnosis import Finding, Package, Stage
 from modelyard_operator.facts import Facts
 from modelyard_operator.reasons import Reason
@@ -203,3 +203,8 @@ def test_the_document_is_in_the_api_s_own_words() -> None:
     parent = model()
     document = as_document(status(parent, facts(parent), NOW))
     assert {"observedGeneration", "conditions", "summary"} <= set(document)
+
+
+def test_the_reason_of_ready_is_found_among_all() -> None:
+    parent = model(replicas=0)
+    assert ready_reason(status(parent, facts(parent), NOW)) == "Paused"

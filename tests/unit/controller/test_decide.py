@@ -79,10 +79,19 @@ def test_the_first_time_that_it_is_ready_is_written_down() -> None:
 
 def test_a_change_by_hand_is_undone() -> None:
     parent = model()
-    changed = live(service(parent))
-    assert changed.spec is not None
-    changed.spec["ports"][0]["port"] = 8081
+    manifest = service(parent)
+    manifest["spec"]["ports"][0]["port"] = 8081
+    changed = live(manifest)
     assert applied(decided(parent, settled(parent, services=[changed]))) == [("Service", "digits")]
+
+
+def test_what_was_compared_once_is_not_compared_again_until_it_changes() -> None:
+    parent = model()
+    first = decided(parent, settled(parent))
+    assert {kind for kind, _ in first.same} == {"Service", "Deployment"}
+    known = msgspec.structs.replace(live(service(parent)), spec=b"", compared=True)
+    second = decided(parent, settled(parent, services=[known]))
+    assert (applied(second), {kind for kind, _ in second.same}) == ([], {"Deployment"})
 
 
 def test_a_label_taken_away_is_put_back() -> None:
@@ -167,27 +176,26 @@ def test_a_blip_of_the_old_revision_does_not_end_it_while_the_new_one_is_stuck()
 def test_an_operator_that_renders_pods_differently_restarts_no_revision_that_was_ready() -> None:
     parent = model()
     before = live(controller_revision(parent, revision(parent), 1))
-    assert before.data is not None
-    assert before.data["rendered"] == deployment(parent, revision(parent), 1)["spec"]["template"]
-    rendered = {**before.data["rendered"], "metadata": {"labels": {"of": "an earlier version"}}}
-    record = msgspec.structs.replace(before, data={**before.data, "rendered": rendered})
+    written = msgspec.json.decode(before.data)
+    assert written["rendered"] == deployment(parent, revision(parent), 1)["spec"]["template"]
+    rendered = {**written["rendered"], "metadata": {"labels": {"of": "an earlier version"}}}
+    record = msgspec.structs.replace(before, data=msgspec.json.encode({**written, "rendered": rendered}))
     pinned = asked_revision(parent, [record], catalog(), DEFAULTS)
     assert isinstance(pinned, Resolved)
     own = live(deployment(parent, pinned, 1), status={"readyReplicas": 1})
-    assert own.spec is not None
-    assert own.spec["template"] == rendered
+    assert msgspec.json.decode(own.spec)["template"] == rendered
     assert applied(decided(parent, settled(parent, history=[record], deployments=[own]))) == []
 
 
 def test_a_record_is_never_written_with_other_content() -> None:
     first, second = model(), model(model={"uri": "s3://models/digits/2"})
     record = live(controller_revision(first, revision(first), 1))
-    assert record.data is not None
-    foreign = msgspec.structs.replace(record, data=record.data | {"writtenByALaterVersion": True})
+    content = msgspec.json.decode(record.data) | {"writtenByALaterVersion": True}
+    foreign = msgspec.structs.replace(record, data=msgspec.json.encode(content))
     newest = live(controller_revision(second, revision(second), 2))
     assert applied(decided(first, settled(first, history=[foreign]))) == []
     found = decided(first, settled(first, history=[foreign, newest]))
-    assert [one["data"] for one in found.apply] == [foreign.data]
+    assert [one["data"] for one in found.apply] == [content]
 
 
 def test_an_object_that_cannot_be_read_says_so_and_its_pods_go_on() -> None:
@@ -213,7 +221,7 @@ def test_a_runtime_edit_helps_a_revision_that_never_was() -> None:
 def test_a_record_that_cannot_be_read_any_more_is_resolved_anew() -> None:
     parent = model()
     record = live(controller_revision(parent, revision(parent), 1))
-    unreadable = msgspec.structs.replace(record, data={"intent": 1})
+    unreadable = msgspec.structs.replace(record, data=b'{"intent": 1}')
     assert asked_revision(parent, [unreadable], catalog(), DEFAULTS) == revision(parent)
 
 

@@ -24,4 +24,7 @@ Server-side apply that creates an object needs create and patch. No Secrets, no 
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
 {{- end }}

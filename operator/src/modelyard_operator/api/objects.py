@@ -3,6 +3,7 @@
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 
 class OwnerReference(Struct, frozen=True, rename="camel"):
@@ -52,14 +53,32 @@ class ChildStatus(Struct, frozen=True, rename="camel"):
     conditions: list[ObjectCondition] = []
 
 
-class Child(Struct, frozen=True, rename="camel"):
-    """An object that the operator writes: Deployment, Service, ControllerRevision, PDB or NetworkPolicy."""
+class Child(Struct, frozen=True):
+    """An object that the operator writes: Deployment, Service, ControllerRevision, PDB or NetworkPolicy.
+
+    What it says is kept as JSON until it was compared with what was applied; then its digest is enough to see that
+    nobody changed it.
+    """
 
     metadata: ObjectMeta
-    spec: dict[str, Any] | None = None
-    data: dict[str, Any] | None = None
+    replicas: int = 0  # asked of a Deployment
+    spec: bytes = b""  # empty once `compared`
+    digest: int = 0  # of spec, in this process only
+    compared: bool = False  # spec and labels hold what the annotation's hash stands for
+    data: bytes = b""  # content of a ControllerRevision
     revision: int = 0
-    status: ChildStatus = field(default_factory=ChildStatus)
+    status: ChildStatus = ChildStatus()
+
+    def knowing(self, before: "Child") -> "Child":
+        """The same, without the content if `before` was compared and nothing of it changed since."""
+        unchanged = (
+            before.compared
+            and self.digest == before.digest
+            and self.metadata.uid == before.metadata.uid
+            and self.metadata.labels == before.metadata.labels
+            and self.metadata.annotations == before.metadata.annotations
+        )
+        return replace(self, spec=b"", compared=True) if unchanged else self
 
 
 class Waiting(Struct, frozen=True, rename="camel"):

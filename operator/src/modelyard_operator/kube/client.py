@@ -23,6 +23,7 @@ MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 JSON = "application/json"
 PAGE = 500
+_ABSENT = "1"
 MANAGER = {"fieldManager": FIELD_MANAGER}
 
 
@@ -77,6 +78,15 @@ class Client:
                 if event.type == "ERROR":
                     raise watch_error(event)
                 yield event
+
+    async def create(self, resource: Resource, manifest: Mapping[str, Any]) -> bytes:
+        """Create an object by server-side apply; ConflictError when there is one of that name, whoever made it.
+
+        The version of an object is never 1, so an apply that names it fits no object that exists. That saves the read
+        that would otherwise keep us from taking over what somebody else made.
+        """
+        created = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": _ABSENT}}
+        return await self.apply(resource, created, "create")
 
     async def apply(self, resource: Resource, manifest: Mapping[str, Any], reason: str) -> bytes:
         """Create or update an object by server-side apply; returns it as the server has it."""

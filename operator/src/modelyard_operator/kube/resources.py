@@ -11,7 +11,7 @@ from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_runtime import ModelRuntime
 from modelyard_operator.api.names import API_VERSION, MANAGED_SELECTOR
 from modelyard_operator.api.objects import Child, Node, Pod
-from modelyard_operator.reading import from_raw
+from modelyard_operator.reading import child_from_raw, from_raw
 
 
 class Resource(Struct, frozen=True):
@@ -46,11 +46,19 @@ ACCELERATOR_PROFILES = Resource(
 )
 NODES = Resource("Node", "v1", "nodes", Node, namespaced=False)
 PODS = Resource("Pod", "v1", "pods", Pod, selector=MANAGED_SELECTOR)
-DEPLOYMENTS = Resource("Deployment", "apps/v1", "deployments", Child, selector=MANAGED_SELECTOR)
-SERVICES = Resource("Service", "v1", "services", Child, selector=MANAGED_SELECTOR)
-HISTORY = Resource("ControllerRevision", "apps/v1", "controllerrevisions", Child, selector=MANAGED_SELECTOR)
-BUDGETS = Resource("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets", Child, selector=MANAGED_SELECTOR)
-POLICIES = Resource("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies", Child, selector=MANAGED_SELECTOR)
+DEPLOYMENTS = Resource("Deployment", "apps/v1", "deployments", Child, selector=MANAGED_SELECTOR, reader=child_from_raw)
+SERVICES = Resource("Service", "v1", "services", Child, selector=MANAGED_SELECTOR, reader=child_from_raw)
+HISTORY = Resource(
+    "ControllerRevision", "apps/v1", "controllerrevisions", Child, selector=MANAGED_SELECTOR, reader=child_from_raw
+)
+BUDGETS = Resource(
+    "PodDisruptionBudget", "policy/v1", "poddisruptionbudgets", Child, selector=MANAGED_SELECTOR, reader=child_from_raw
+)
+POLICIES = Resource(
+    "NetworkPolicy", "networking.k8s.io/v1", "networkpolicies", Child, selector=MANAGED_SELECTOR, reader=child_from_raw
+)
+
+EVENTS = Resource("Event", "v1", "events", Child)
 
 WRITTEN = {one.kind: one for one in (DEPLOYMENTS, SERVICES, HISTORY, BUDGETS, POLICIES)}
 WATCHED = (MODEL_RUNTIMES, ACCELERATOR_PROFILES, NODES, PODS, *WRITTEN.values())

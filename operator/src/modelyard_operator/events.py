@@ -1,0 +1,101 @@
+"""A change of Ready -> a Kubernetes Event, for those who watch events rather than conditions. Pure.
+
+Steps on the way to Ready are no events: the status tells them, and each event is a write. What went wrong is one, and
+so is its end, a finished change of revision, and a pause.
+"""
+
+from collections import OrderedDict
+from typing import Any, Literal, NamedTuple
+
+from .api.model_deployment import ModelDeployment
+from .api.model_status import Condition, ModelDeploymentStatus
+from .api.names import API_VERSION, FIELD_MANAGER
+from .reasons import PROGRESS, Reason
+from .summary import cut
+
+MESSAGE_LIMIT = 1000
+# The same thing of the same model is told again at most so often, with how many times it happened.
+REPEAT_SECONDS = 300.0
+REMEMBERED = 4096
+
+
+class Note(NamedTuple):
+    """What is told."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+class Series(NamedTuple):
+    """One event object that stands for everything of the kind that happened to a model."""
+
+    name: str
+    first: str
+    times: int
+    told_at: float
+
+
+def note(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Note | None:
+    """What a change of status is worth telling."""
+    was, now = _ready(before), _ready(after)
+    if now is None or (was is not None and was.reason == now.reason and before.ready_revision == after.ready_revision):
+        return None
+    if now.reason in PROGRESS:
+        return None
+    if now.status == "True":
+        mended = was is not None and was.status != "True" and was.reason not in PROGRESS
+        replaced = before.ready_revision not in ("", after.ready_revision)
+        return Note("Normal", now.reason, now.message) if mended or replaced else None
+    return Note("Normal" if now.reason == Reason.PAUSED else "Warning", now.reason, now.message)
+
+
+def _ready(status: ModelDeploymentStatus) -> Condition | None:
+    return next((one for one in status.conditions if one.type == "Ready"), None)
+
+
+class EventLog:
+    """Remembers what was told, so that a model that flaps does not fill the store of events."""
+
+    def __init__(self) -> None:
+        self._told: OrderedDict[tuple[str, str], Series] = OrderedDict()
+
+    def series(self, uid: str, reason: str, name: str, now: str, clock: float) -> Series | None:
+        """The event object to write, under `name` unless one of the kind is there; None when it was told just now."""
+        key = uid, reason
+        before = self._told.pop(key, None)
+        if before is None:
+            found = Series(name, now, 1, clock)
+        else:
+            due = clock - before.told_at >= REPEAT_SECONDS
+            found = before._replace(times=before.times + 1, told_at=clock if due else before.told_at)
+        self._told[key] = found
+        if len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
+        return found if found.told_at == clock else None
+
+
+def manifest(model: ModelDeployment, told: Note, series: Series, now: str, identity: str) -> dict[str, Any]:
+    """The Event object, as core/v1."""
+    metadata = model.metadata
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": series.name, "namespace": metadata.namespace},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": "ModelDeployment",
+            "name": metadata.name,
+            "namespace": metadata.namespace,
+            "uid": metadata.uid,
+        },
+        "type": told.type,
+        "reason": told.reason,
+        "message": cut(told.message, MESSAGE_LIMIT),
+        "count": series.times,
+        "firstTimestamp": series.first,
+        "lastTimestamp": now,
+        "source": {"component": FIELD_MANAGER},
+        "reportingComponent": FIELD_MANAGER,
+        "reportingInstance": identity,
+    }
