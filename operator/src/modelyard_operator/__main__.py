@@ -6,6 +6,7 @@ import signal
 import sys
 
 import uvloop
+from prometheus_client import REGISTRY
 
 from . import http, log, settings
 from .kube import credentials
@@ -29,6 +30,7 @@ def main() -> None:
 
 async def _run(loaded: settings.Settings) -> int:
     process = Process(loaded, credentials.load(os.environ), Surroundings())
+    REGISTRY.register(process.model_metrics())
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, process.stop)
     server = await http.start(loaded.http_port, process.problems, process.unready, process.collect)

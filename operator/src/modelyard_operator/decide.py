@@ -91,10 +91,10 @@ def asked_revision(
 ) -> Resolved | Unresolved:
     """The revision that spec asks for: the one that was Ready with the same intent, else resolved anew."""
     wanted = intent(parent)
-    proven = [one for one in history if one.metadata.labels.get(LABEL_INTENT) == wanted and one.data]
+    proven = [one for one in history if one.metadata.labels.get(LABEL_INTENT) == wanted and one.packed]
     for record in sorted(proven, key=lambda one: -one.revision):
         try:
-            return msgspec.json.decode(record.data, type=Resolved)
+            return msgspec.json.decode(record.data(), type=Resolved)
         except msgspec.DecodeError:
             # Written by a version whose fields are gone: resolve anew, as for any revision that never was.
             continue
@@ -220,7 +220,7 @@ def _record(parent: ModelDeployment, revision: Resolved, history: Sequence[Child
     own = next((one for one in history if one.metadata.labels.get(LABEL_REVISION) == revision.name), None)
     if own is not None and own.revision == newest:
         return None
-    written = msgspec.json.decode(own.data) if own else None
+    written = msgspec.json.decode(own.data()) if own else None
     return controller_revision(parent, revision, newest + 1, written)
 
 

@@ -1,6 +1,5 @@
 """Whether a live object still is what was applied: a subset comparison that knows quantities. Pure."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from .api.scalars import parse_quantity
@@ -14,26 +13,32 @@ def is_subset(desired: Any, live: Any, *, quantities: bool = False) -> bool:
 
     An empty map, list or string in `desired` says nothing: the server drops empty values.
     """
-    if isinstance(desired, Mapping):
-        if not desired:
-            return True
-        return isinstance(live, Mapping) and all(
-            is_subset(value, live.get(key), quantities=quantities or key in _QUANTITY_KEYS)
-            for key, value in desired.items()
-        )
+    if isinstance(desired, dict):
+        return not desired or (isinstance(live, dict) and _is_part(desired, live, quantities=quantities))
     if isinstance(desired, list):
-        if not desired:
-            return True
-        return (
-            isinstance(live, list)
-            and len(live) == len(desired)
-            and all(is_subset(one, other, quantities=quantities) for one, other in zip(desired, live, strict=True))
-        )
-    return _same(desired, live, quantities=quantities)
+        return not desired or (isinstance(live, list) and _is_like(desired, live, quantities=quantities))
+    return desired == live or _same(desired, live, quantities=quantities)
+
+
+def _is_part(desired: dict[str, Any], live: dict[str, Any], *, quantities: bool) -> bool:
+    # Loops, not generators: this runs over every field of every child.
+    for key, value in desired.items():
+        if not is_subset(value, live.get(key), quantities=quantities or key in _QUANTITY_KEYS):
+            return False
+    return True
+
+
+def _is_like(desired: list[Any], live: list[Any], *, quantities: bool) -> bool:
+    if len(desired) != len(live):
+        return False
+    for one, other in zip(desired, live, strict=True):  # noqa: SIM110
+        if not is_subset(one, other, quantities=quantities):
+            return False
+    return True
 
 
 def _same(desired: Any, live: Any, *, quantities: bool) -> bool:
-    if desired == live or (desired in ("", None, False) and live is None):
+    if live is None and desired in ("", None, False):
         return True
     if not quantities or not isinstance(desired, (int, str)) or not isinstance(live, (int, str)):
         return False

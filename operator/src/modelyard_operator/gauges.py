@@ -1,57 +1,68 @@
-"""Gauges of each model, kept exact: what a status does not say any more is removed, and only that."""
+"""Gauges of all models, made when somebody asks for them: between scrapes a model costs a tuple and no series."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from prometheus_client import Gauge
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from . import metrics
 from .api.model_deployment import ModelDeployment
 from .api.model_status import ModelDeploymentStatus
 from .cache import Key
 
-Sample = tuple[Gauge, tuple[str, ...]]
+Verdict = tuple[str, str, bool]  # condition, reason, whether it is True
 
 
-class ModelGauges:
-    """Remembers the labels of each model: prometheus_client finds them only by looking at all models."""
+class Shown(NamedTuple):
+    """What is told of one model."""
+
+    desired: int
+    ready: int
+    verdicts: tuple[Verdict, ...]
+
+
+class ModelGauges(Collector):
+    """What the statuses of all models say, as metrics."""
 
     def __init__(self) -> None:
-        self._samples: dict[Key, dict[Sample, float]] = {}
-        self._counted: dict[Key, tuple[str, str]] = {}
+        self._models: dict[Key, Shown] = {}
+        # Thousands of models share a few dozen sets of conditions.
+        self._known: dict[tuple[Verdict, ...], tuple[Verdict, ...]] = {}
 
     def show(self, model: ModelDeployment, status: ModelDeploymentStatus) -> None:
         """Publish what a status says."""
-        namespace, name = key = (model.metadata.namespace, model.metadata.name)
-        samples: dict[Sample, float] = {
-            (metrics.MODEL_REPLICAS, (namespace, name, "desired")): model.spec.replicas,
-            (metrics.MODEL_REPLICAS, (namespace, name, "ready")): status.ready_replicas,
-        }
-        for one in status.conditions:
-            samples[metrics.MODEL_CONDITION, (namespace, name, one.type, one.reason)] = one.status == "True"
-        ready = next(one for one in status.conditions if one.type == "Ready")
-        self._count(key, ("true" if ready.status == "True" else "false", ready.reason))
-        self._replace(key, samples)
+        verdicts = tuple(
+            (sys.intern(one.type), sys.intern(one.reason), one.status == "True") for one in status.conditions
+        )
+        self._models[model.metadata.namespace, model.metadata.name] = Shown(
+            model.spec.replicas, status.ready_replicas, self._known.setdefault(verdicts, verdicts)
+        )
 
     def forget(self, key: Key) -> None:
         """Remove a model that is gone."""
-        self._count(key, None)
-        self._replace(key, {})
+        self._models.pop(key, None)
 
-    def _replace(self, key: Key, samples: dict[Sample, float]) -> None:
-        before = self._samples.pop(key, {})
-        for gauge, labels in before.keys() - samples.keys():
-            gauge.remove(*labels)
-        for (gauge, labels), value in samples.items():
-            if before.get((gauge, labels)) != value:
-                gauge.labels(*labels).set(value)
-        if samples:
-            self._samples[key] = samples
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """All gauges of all models."""
+        counted: Counter[tuple[str, str, str]] = Counter()
+        replicas, conditions = _family(metrics.MODEL_REPLICAS), _family(metrics.MODEL_CONDITION)
+        for (namespace, name), shown in self._models.items():
+            replicas.add_metric([namespace, name, "desired"], shown.desired)
+            replicas.add_metric([namespace, name, "ready"], shown.ready)
+            for kind, reason, true in shown.verdicts:
+                conditions.add_metric([namespace, name, kind, reason], true)
+                if kind == "Ready":
+                    counted[namespace, str(true).lower(), reason] += 1
+        models = _family(metrics.MODELS)
+        for labels, number in counted.items():
+            models.add_metric(labels, number)
+        yield from (models, replicas, conditions)
 
-    def _count(self, key: Key, labels: tuple[str, str] | None) -> None:
-        before = self._counted.pop(key, None)
-        if labels is not None:
-            self._counted[key] = labels
-        if before == labels:
-            return
-        if before is not None:
-            metrics.MODELS.labels(key[0], *before).dec()
-        if labels is not None:
-            metrics.MODELS.labels(key[0], *labels).inc()
+
+def _family(gauge: Gauge) -> GaugeMetricFamily:
+    described = next(iter(gauge.describe()))
+    return GaugeMetricFamily(described.name, described.documentation, labels=gauge._labelnames)  # noqa: SLF001

@@ -73,13 +73,14 @@ def operator_settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
-    settings.queueing.idle_timeout = 0.5
+    settings.queueing.idle_timeout = 0.1
     settings.queueing.error_delays = _Delays((1, 2, 5, 10), 30)
     settings.networking.error_backoffs = _Delays((0.5, 1, 2, 5), 10)
     settings.networking.request_timeout = 15
     settings.watching.server_timeout = 300
     settings.watching.inactivity_timeout = 150
     settings.watching.chunk_size = 500
+    settings.watching.initial_streaming = True
     return settings
 
 

@@ -8,12 +8,18 @@ BUILD_INFO = Gauge("modelyard_build_info", "Version of the operator.", ["version
 BUILD_INFO.labels(__version__).set(1)
 LEADER = Gauge("modelyard_leader", "1 while this process is the leader.")
 
-MODELS = Gauge("modelyard_models", "ModelDeployments by readiness and reason.", ["namespace", "ready", "reason"])
-MODEL_REPLICAS = Gauge("modelyard_model_replicas", "Replicas of a model.", ["namespace", "model", "state"])
+# Of models there may be thousands: `gauges` makes these when they are asked for.
+MODELS = Gauge(
+    "modelyard_models", "ModelDeployments by readiness and reason.", ["namespace", "ready", "reason"], registry=None
+)
+MODEL_REPLICAS = Gauge(
+    "modelyard_model_replicas", "Replicas of a model.", ["namespace", "model", "state"], registry=None
+)
 MODEL_CONDITION = Gauge(
     "modelyard_model_condition",
     "1 when the condition is True, 0 otherwise.",
     ["namespace", "model", "condition", "reason"],
+    registry=None,
 )
 
 RECONCILES = Counter("modelyard_reconcile_total", "Reconciles by result.", ["result"])

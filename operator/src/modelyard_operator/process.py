@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import kopf
+from prometheus_client.registry import Collector
 
 from . import __version__, handlers, metrics
 from .caches import Caches
@@ -59,8 +60,10 @@ class Process:
         )
         self._client = Client(self._transport, throttle, self._lease.remaining)
         again = self._queue.add_after
-        reporter = Reporter(self._client, self._caches, again, self._identity, surroundings)
-        self._reconciler = Reconciler(self._client, self._caches, _defaults(settings), again, reporter, self._clock)
+        self._reporter = Reporter(self._client, self._caches, again, self._identity, surroundings)
+        self._reconciler = Reconciler(
+            self._client, self._caches, _defaults(settings), again, self._reporter, self._clock
+        )
         self._informers = [
             Informer(self._client, resource, namespace, self._caches[resource], surroundings)
             for resource in resources.WATCHED
@@ -182,6 +185,10 @@ class Process:
         if not self._models_synced.is_set():
             unready.append("modeldeployments not listed yet")
         return unready
+
+    def model_metrics(self) -> Collector:
+        """Gauges of all models, to be registered by whoever exports metrics."""
+        return self._reporter.gauges
 
     def collect(self) -> None:
         """Set the gauges that are read rather than counted."""

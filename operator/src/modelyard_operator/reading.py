@@ -4,6 +4,7 @@ The API server does not check stored objects again when a CRD becomes stricter. 
 what can be read of it, and with the cause: it then gets a status that says so, and its pods go on as they are.
 """
 
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,7 +67,7 @@ def child_from_raw(raw: msgspec.Raw | bytes) -> Child:
         replicas=msgspec.json.decode(spec, type=_Replicas).replicas,
         spec=spec,
         digest=hash(spec),
-        data=bytes(found.data),
+        packed=zlib.compress(found.data, 1) if found.data else b"",
         revision=found.revision,
         status=found.status,
     )

@@ -44,18 +44,18 @@ class Reporter:
         self._clock, self._wall = surroundings.clock, surroundings.wall
         self._events = events.EventLog()
         self._progress_due: dict[Key, float] = {}
-        self._gauges = ModelGauges()
+        self.gauges = ModelGauges()
 
     def forget(self, key: Key) -> None:
         """A model is gone."""
-        self._gauges.forget(key)
+        self.gauges.forget(key)
         self._progress_due.pop(key, None)
 
     async def report(self, model: ModelDeployment, facts: Facts) -> None:
         """Write the status if it says anything new, and an event if that is worth one."""
         now = self._wall().strftime("%Y-%m-%dT%H:%M:%SZ")
         status = conditions.status(model, facts, now)
-        self._gauges.show(model, status)
+        self.gauges.show(model, status)
         if status == model.status or self._waits(model, status):
             return
         if await self._write(model, status) and (note := events.note(model.status, status)):

@@ -1,5 +1,6 @@
 """Decisions: what is applied, scaled and deleted for one observed model."""
 
+import zlib
 from typing import Any
 
 import msgspec
@@ -176,10 +177,12 @@ def test_a_blip_of_the_old_revision_does_not_end_it_while_the_new_one_is_stuck()
 def test_an_operator_that_renders_pods_differently_restarts_no_revision_that_was_ready() -> None:
     parent = model()
     before = live(controller_revision(parent, revision(parent), 1))
-    written = msgspec.json.decode(before.data)
+    written = msgspec.json.decode(before.data())
     assert written["rendered"] == deployment(parent, revision(parent), 1)["spec"]["template"]
     rendered = {**written["rendered"], "metadata": {"labels": {"of": "an earlier version"}}}
-    record = msgspec.structs.replace(before, data=msgspec.json.encode({**written, "rendered": rendered}))
+    record = msgspec.structs.replace(
+        before, packed=zlib.compress(msgspec.json.encode({**written, "rendered": rendered}))
+    )
     pinned = asked_revision(parent, [record], catalog(), DEFAULTS)
     assert isinstance(pinned, Resolved)
     own = live(deployment(parent, pinned, 1), status={"readyReplicas": 1})
@@ -190,8 +193,8 @@ def test_an_operator_that_renders_pods_differently_restarts_no_revision_that_was
 def test_a_record_is_never_written_with_other_content() -> None:
     first, second = model(), model(model={"uri": "s3://models/digits/2"})
     record = live(controller_revision(first, revision(first), 1))
-    content = msgspec.json.decode(record.data) | {"writtenByALaterVersion": True}
-    foreign = msgspec.structs.replace(record, data=msgspec.json.encode(content))
+    content = msgspec.json.decode(record.data()) | {"writtenByALaterVersion": True}
+    foreign = msgspec.structs.replace(record, packed=zlib.compress(msgspec.json.encode(content)))
     newest = live(controller_revision(second, revision(second), 2))
     assert applied(decided(first, settled(first, history=[foreign]))) == []
     found = decided(first, settled(first, history=[foreign, newest]))
@@ -221,7 +224,7 @@ def test_a_runtime_edit_helps_a_revision_that_never_was() -> None:
 def test_a_record_that_cannot_be_read_any_more_is_resolved_anew() -> None:
     parent = model()
     record = live(controller_revision(parent, revision(parent), 1))
-    unreadable = msgspec.structs.replace(record, data=b'{"intent": 1}')
+    unreadable = msgspec.structs.replace(record, packed=zlib.compress(b'{"intent": 1}'))
     assert asked_revision(parent, [unreadable], catalog(), DEFAULTS) == revision(parent)
 
 

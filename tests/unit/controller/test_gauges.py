@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from prometheus_client import REGISTRY
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
 
 from builders import model
 from modelyard_operator.api.model_status import Condition, ModelDeploymentStatus
@@ -21,27 +23,44 @@ def status(ready: Literal["True", "False"], reason: str, replicas: int = 1) -> M
     return ModelDeploymentStatus(ready_replicas=replicas, conditions=[condition])
 
 
-def value(name: str, **labels: str) -> float | None:
-    return REGISTRY.get_sample_value(name, {"namespace": "team", **labels})
+@pytest.fixture
+def gauges() -> ModelGauges:
+    return ModelGauges()
 
 
-def condition(reason: str) -> float | None:
-    return value("modelyard_model_condition", model="gauged", condition="Ready", reason=reason)
+@pytest.fixture
+def registry(gauges: ModelGauges) -> CollectorRegistry:
+    found = CollectorRegistry()
+    found.register(gauges)
+    return found
 
 
-def test_what_is_no_longer_true_is_removed() -> None:
-    gauges, parent = ModelGauges(), model("gauged", replicas=2)
+def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
+    return registry.get_sample_value(name, {"namespace": "team", **labels})
+
+
+def test_what_is_no_longer_true_is_removed(gauges: ModelGauges, registry: CollectorRegistry) -> None:
+    def condition(reason: str) -> float | None:
+        return value(registry, "modelyard_model_condition", model="gauged", condition="Ready", reason=reason)
+
+    parent = model("gauged", replicas=2)
     gauges.show(parent, status("False", "Loading", 0))
     assert condition("Loading") == 0
-    assert value("modelyard_models", ready="false", reason="Loading") == 1
-    gauges.show(parent, status("True", "Ready", 2))
+    assert value(registry, "modelyard_models", ready="false", reason="Loading") == 1
     gauges.show(parent, status("True", "Ready", 2))
     assert (condition("Loading"), condition("Ready")) == (None, 1)
-    assert value("modelyard_models", ready="false", reason="Loading") == 0
-    assert value("modelyard_models", ready="true", reason="Ready") == 1
-    assert value("modelyard_model_replicas", model="gauged", state="ready") == 2
+    assert value(registry, "modelyard_models", ready="false", reason="Loading") is None
+    assert value(registry, "modelyard_models", ready="true", reason="Ready") == 1
+    assert value(registry, "modelyard_model_replicas", model="gauged", state="ready") == 2
     gauges.forget(("team", "gauged"))
     gauges.forget(("team", "gauged"))
     assert condition("Ready") is None
-    assert value("modelyard_model_replicas", model="gauged", state="desired") is None
-    assert value("modelyard_models", ready="true", reason="Ready") == 0
+    assert value(registry, "modelyard_model_replicas", model="gauged", state="desired") is None
+
+
+def test_models_of_one_reason_are_counted(gauges: ModelGauges, registry: CollectorRegistry) -> None:
+    for name in ("a", "b"):
+        gauges.show(model(name), status("False", "Loading"))
+    other = msgspec.structs.replace(status("False", "Loading").conditions[0], type="Loaded")
+    gauges.show(model("c"), ModelDeploymentStatus(conditions=[other]))
+    assert value(registry, "modelyard_models", ready="false", reason="Loading") == 2

@@ -1,5 +1,6 @@
 """The parts of Kubernetes objects that decisions need. Decoding drops everything else, so caches stay small."""
 
+import zlib
 from typing import Any
 
 from msgspec import Struct, field
@@ -65,9 +66,13 @@ class Child(Struct, frozen=True):
     spec: bytes = b""  # empty once `compared`
     digest: int = 0  # of spec, in this process only
     compared: bool = False  # spec and labels hold what the annotation's hash stands for
-    data: bytes = b""  # content of a ControllerRevision
+    packed: bytes = b""  # content of a ControllerRevision, compressed: it is most of what a model takes
     revision: int = 0
     status: ChildStatus = ChildStatus()
+
+    def data(self) -> bytes:
+        """Content of a ControllerRevision as JSON."""
+        return zlib.decompress(self.packed)
 
     def knowing(self, before: "Child") -> "Child":
         """The same, without the content if `before` was compared and nothing of it changed since."""
