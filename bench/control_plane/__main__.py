@@ -32,7 +32,7 @@ from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_runtime import ModelRuntime
 from modelyard_operator.crd import KINDS, document
 from modelyard_operator.decide import Observed, decide
-from modelyard_operator.kube import credentials, resources
+from modelyard_operator.kube import kubeconfig, resources
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.throttle import Throttle
 from modelyard_operator.kube.transport import Transport
@@ -75,7 +75,7 @@ class Bench:
 
     def __init__(self, plane: ControlPlane, folder: Path, models: int) -> None:
         self._plane, self._folder, self._models = plane, folder, models
-        loaded = credentials.load({"KUBECONFIG": str(plane.kubeconfig)})
+        loaded = kubeconfig.load({"KUBECONFIG": str(plane.kubeconfig)})
         self._transport = Transport(loaded, Surroundings())
         self._client = Client(self._transport, Throttle(FREE, 10**6, time.monotonic), lambda: math.inf)
 

@@ -9,7 +9,8 @@ import uvloop
 from prometheus_client import REGISTRY
 
 from . import http, log, settings
-from .kube import credentials
+from .kube import kubeconfig
+from .kube.credentials import CredentialsError
 from .process import Process
 from .surroundings import Surroundings
 
@@ -24,12 +25,12 @@ def main() -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             sys.exit(runner.run(_run(loaded)))
-    except credentials.CredentialsError as error:
+    except CredentialsError as error:
         sys.exit(f"modelyard-operator: {error}")
 
 
 async def _run(loaded: settings.Settings) -> int:
-    process = Process(loaded, credentials.load(os.environ), Surroundings())
+    process = Process(loaded, kubeconfig.load(os.environ), Surroundings())
     REGISTRY.register(process.model_metrics())
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, process.stop)

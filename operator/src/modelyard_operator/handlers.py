@@ -92,7 +92,7 @@ def registry(
 
     @kopf.on.login(registry=handlers)
     async def login(**_: Any) -> kopf.AiohttpSession:
-        credentials.refresh()
+        await credentials.refresh()
         session = aiohttp.ClientSession(
             connector=surroundings.connector(credentials.context, 0), headers=credentials.authorization()
         )

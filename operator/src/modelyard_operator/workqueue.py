@@ -9,6 +9,32 @@ from .cache import Key
 
 FIRST_DELAY = 0.1
 LAST_DELAY = 60.0
+# One model may be worked on so often at once, and then once in so many seconds, however often it or its pods change.
+BURST = 30
+INTERVAL = 1.0
+
+
+class Pace:
+    """A bound for each key on how often it is worked on, so that one that never rests leaves room for the others.
+
+    Source: the generic cell rate algorithm (ITU-T I.371): one number for each key that was busy lately.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._busy_until: dict[Key, float] = {}
+
+    def wait(self, key: Key) -> float:
+        """Seconds until the key may be worked on again."""
+        ahead = self._busy_until.get(key, 0.0) - self._clock()
+        return max(0.0, ahead - (BURST - 1) * INTERVAL)
+
+    def spend(self, key: Key) -> None:
+        """The key is worked on now."""
+        now = self._clock()
+        self._busy_until[key] = max(self._busy_until.get(key, 0.0), now) + INTERVAL
+        if len(self._busy_until) % 1024 == 0:
+            self._busy_until = {one: until for one, until in self._busy_until.items() if until > now}
 
 
 class WorkQueue:
@@ -22,6 +48,7 @@ class WorkQueue:
     def __init__(self, clock: Callable[[], float], jitter: Callable[[], float]) -> None:
         self._clock = clock
         self._jitter = jitter
+        self._pace = Pace(clock)
         self._turns: OrderedDict[str, deque[Key]] = OrderedDict()
         self._since: dict[Key, float] = {}
         self._working: set[Key] = set()
@@ -58,6 +85,8 @@ class WorkQueue:
         """Ask for a key to be worked on soon."""
         if key in self._working:
             self._again.add(key)
+        elif wait := self._pace.wait(key):
+            self.add_after(key, wait)
         elif key not in self._since:
             self._since[key] = self._clock()
             self._turns.setdefault(key[0], deque()).append(key)
@@ -114,6 +143,7 @@ class WorkQueue:
             self._turns[namespace] = keys
         del self._since[key]
         self._working.add(key)
+        self._pace.spend(key)
         self._idle.clear()
         return key
 

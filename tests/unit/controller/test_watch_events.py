@@ -65,7 +65,8 @@ def test_the_server_s_wish_to_wait_is_kept() -> None:
 
 
 def test_what_a_proxy_says_is_cut() -> None:
-    found = from_response(502, b"<html>" + b"x" * 5000, None)
+    found = from_response(502, b"<html><h1>Bad\n gateway</h1>" + b"x" * 5000, None)
+    assert found.message.startswith("Bad gateway x")
     assert len(found.message) == 512
     assert str(from_response(500, b"", None)) == "HTTP 500 (HTTP 500)"
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from modelyard_operator.workqueue import FIRST_DELAY, LAST_DELAY, WorkQueue
+from modelyard_operator.workqueue import BURST, FIRST_DELAY, INTERVAL, LAST_DELAY, Pace, WorkQueue
 
 
 class Clock:
@@ -152,3 +152,30 @@ async def test_a_long_queue_that_moves_is_not_stuck() -> None:
     clock.now = 510
     assert keys.oldest() == 510
     assert keys.stuck() == 10
+
+
+async def test_a_key_that_never_rests_is_slowed_down_and_others_are_not() -> None:
+    keys, clock = queue()
+    restless = ("a", "x")
+    for _ in range(BURST):
+        keys.add(restless)
+        keys.done(await keys.take())
+    keys.add(restless)
+    keys.add(("a", "calm"))
+    assert len(keys) == 1
+    keys.done(await keys.take())
+    clock.now = INTERVAL
+    assert await keys.take() == restless
+
+
+def test_a_key_that_rests_may_burst_again_and_is_forgotten() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    for _ in range(BURST):
+        pace.spend(("a", "x"))
+    assert pace.wait(("a", "x")) == INTERVAL
+    clock.now = BURST * INTERVAL
+    assert pace.wait(("a", "x")) == 0
+    for number in range(1023):
+        pace.spend(("a", str(number)))
+    assert ("a", "x") not in pace._busy_until

@@ -13,7 +13,7 @@ from modelyard_operator.api.objects import ObjectMeta
 
 from .resources import Resource
 from .throttle import Throttle
-from .transport import Request, Transport
+from .transport import JSON, Request, Transport
 from .watching import WatchEvent, events, watch_error
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,6 @@ logger = logging.getLogger(__name__)
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
-JSON = "application/json"
 PAGE = 500
 _ABSENT = "1"
 MANAGER = {"fieldManager": FIELD_MANAGER}

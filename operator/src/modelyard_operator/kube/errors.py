@@ -1,9 +1,12 @@
 """Errors of the API server, named for what the caller does next."""
 
+import re
+
 from msgspec import DecodeError, Struct, json
 
 # Enough of a server's message to act on, too little to flood a log.
 MESSAGE_LIMIT = 512
+_TAG = re.compile(r"<[^>]*>")
 
 
 class ApiError(Exception):
@@ -87,6 +90,12 @@ def from_response(status: int, body: bytes, retry_after: str | None) -> ApiError
     try:
         message = json.decode(body, type=_Status).message
     except DecodeError:
-        message = body.decode(errors="replace")
-    wait = float(retry_after) if retry_after and retry_after.isdigit() else None
-    return _BY_STATUS.get(status, ApiError)(status, message[:MESSAGE_LIMIT] or f"HTTP {status}", wait)
+        # Not the API server's own words: a proxy's page, most often HTML.
+        message = _TAG.sub(" ", body.decode(errors="replace"))
+    message = " ".join(message.split())[:MESSAGE_LIMIT]
+    return _BY_STATUS.get(status, ApiError)(status, message or f"HTTP {status}", _seconds(retry_after))
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Seconds to wait; the other form of the header, a date, is not used by API servers."""
+    return float(retry_after) if retry_after and retry_after.isdigit() else None

@@ -25,6 +25,15 @@ BACKOFF_LAST = 30.0
 RELIST_AFTER = 5
 
 
+# Lists read the store itself, so one that is older than what was seen is a mistake in between, or a store that was put
+# back to an earlier state. After so long it is the latter, and all that is known is of no use.
+BEHIND_SECONDS = 30.0
+
+
+class HistoryLostError(Exception):
+    """The API server went back in time, as after its store was restored: start again with empty caches."""
+
+
 class Informer:
     """Keeps one store equal to what the API server has, in one namespace or in all."""
 
@@ -37,6 +46,8 @@ class Informer:
         self._store = store
         self._clock, self._chance = surroundings.clock, surroundings.chance
         self._version = ""
+        self._newest = ""
+        self._behind_since: float | None = None
         self._failures = 0
         self.synced = asyncio.Event()
         self.last_event = self._clock()
@@ -69,10 +80,24 @@ class Informer:
                 await asyncio.sleep(_pause(self._failures, self._chance()))
 
     async def _relist(self) -> None:
-        objects, self._version = await self._client.list(self._resource, self._namespace)
-        self._store.replace(self._namespace, objects, self._version)
+        objects, version = await self._client.list(self._resource, self._namespace)
+        self._require_present(version)
+        self._version = self._newest = version
+        self._store.replace(self._namespace, objects, version)
         self._touch()
         self.synced.set()
+
+    def _require_present(self, version: str) -> None:
+        """Refuse a list from before what was seen already."""
+        if not (version.isdigit() and self._newest.isdigit() and int(version) < int(self._newest)):
+            self._behind_since = None
+            return
+        now = self._clock()
+        self._behind_since = now if self._behind_since is None else self._behind_since
+        text = f"list of {self.name} is at version {version}, older than {self._newest} that was seen"
+        if now - self._behind_since > BEHIND_SECONDS:
+            raise HistoryLostError(f"{text}: the API server's store was put back; starting again with empty caches")
+        raise ApiError(0, text)
 
     async def _follow(self) -> None:
         # Some spread, so that a thousand watches never end in the same second.
@@ -84,7 +109,7 @@ class Informer:
 
     def _take(self, event: WatchEvent) -> None:
         metrics.WATCH_EVENTS.labels(self._resource.plural).inc()
-        self._version = event_version(event)
+        self._version = self._newest = event_version(event)
         if event.type == "BOOKMARK":
             return
         found = read(self._resource, event.object)

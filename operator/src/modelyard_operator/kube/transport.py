@@ -9,9 +9,10 @@ from msgspec import Struct
 from modelyard_operator import metrics
 from modelyard_operator.surroundings import Surroundings
 
-from .credentials import Credentials
+from .credentials import Credentials, CredentialsError
 from .errors import ApiError, FencedError, UnauthorizedError, from_response
 
+JSON = "application/json"
 REQUEST_SECONDS = 15.0
 CONNECTIONS = 48
 # A watch that has been silent for longer than two bookmarks is dead, whatever the connection says.
@@ -57,7 +58,7 @@ class Transport:
             except UnauthorizedError:
                 if last:
                     raise
-                self._credentials.refresh()
+                await self._refresh()
         raise AssertionError("unreachable")
 
     async def _once(self, session: aiohttp.ClientSession, request: Request, seconds: float) -> bytes:
@@ -77,7 +78,14 @@ class Transport:
         metrics.API_REQUESTS.labels(request.method, request.plural, str(response.status)).inc()
         if response.status >= 400:
             raise from_response(response.status, payload, response.headers.get("Retry-After"))
+        _require_json(request, response)
         return payload
+
+    async def _refresh(self) -> None:
+        try:
+            await self._credentials.refresh()
+        except (CredentialsError, OSError) as error:
+            raise ApiError(401, f"no fresh credentials: {error}") from error
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -87,14 +95,25 @@ class Transport:
         async with self._unbounded.get(url, params=request.query, headers=headers, timeout=timeout) as response:
             metrics.API_REQUESTS.labels("WATCH", request.plural, str(response.status)).inc()
             if response.status == 401:
-                self._credentials.refresh()
+                await self._refresh()
             if response.status >= 400:
                 raise from_response(response.status, await response.read(), response.headers.get("Retry-After"))
+            _require_json(request, response)
             yield response
 
 
+def _require_json(request: Request, response: aiohttp.ClientResponse) -> None:
+    """A proxy's page with status 200 is no answer of the API server."""
+    if response.content_type != JSON:
+        raise ApiError(
+            0,
+            f"{request.method} {request.path}: answered with {response.content_type} instead of {JSON}: "
+            "something between here and the API server answers for it",
+        )
+
+
 def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(connector=connector, headers={"Accept": "application/json"})
+    return aiohttp.ClientSession(connector=connector, headers={"Accept": JSON})
 
 
 def _seconds(budget: Callable[[], float] | None) -> float:
