@@ -44,7 +44,7 @@ def namespace(shared: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     shared.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
     yield name
     shared.kubectl("delete", "modeldeployments", "--all", "--namespace", name, "--wait=false")
-    shared.kubectl("delete", "namespace", name, "--wait=false")
+    shared.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
 
 RUNTIME = """

@@ -108,6 +108,27 @@ def test_a_restart_writes_nothing(
     assert again.end() == 0
 
 
+def test_an_upgrade_of_the_operator_restarts_no_model(
+    shared: Cluster, operator: Operator, account: Path, namespace: str, tmp_path: Path
+) -> None:
+    shared.apply(model(namespace, replicas=2), model(namespace, "other", gpu={"count": 1}))
+    shared.make_ready(namespace)
+    shared.make_ready(namespace, "other")
+    before = shared.deployments(namespace)
+    assert operator.end() == 0
+    # What an upgrade changes for every model: the image that fetches, and the defaults that the chart gives.
+    upgraded = {
+        "MODELYARD_FETCH_IMAGE": "registry.example/modelyard/model-server:2",
+        "MODELYARD_OBJECT_STORE_REGION": "x",
+    }
+    again = Operator(account, tmp_path / "again.log", MODELYARD_LEASE_DURATION="4", **upgraded)
+    again.quiet()
+    eventually(lambda: again.metric("modelyard_reconcile_total", result="ok") >= 2)
+    assert again.metric("modelyard_api_writes_total") == 0
+    assert shared.deployments(namespace) == before
+    assert again.end() == 0
+
+
 def test_a_service_of_somebody_else_is_left_alone(shared: Cluster, operator: Operator, namespace: str) -> None:
     shared.kubectl("create", "service", "clusterip", "digits", "--tcp=80", "-n", namespace)
     shared.apply(model(namespace))

@@ -71,11 +71,16 @@ class Store:
 
     def remove(self, gone: Any) -> None:
         """Drop an object that was deleted, unless another of that name is here by now."""
-        key, before = _key(gone.metadata), self._objects.get(_key(gone.metadata))
-        if before is None or (gone.metadata.uid and before.metadata.uid != gone.metadata.uid):
-            return
-        self._forget(key)
-        self._listener(gone)
+        if self.forget(gone.metadata.namespace, gone.metadata.name, gone.metadata.uid):
+            self._listener(gone)
+
+    def forget(self, namespace: str, name: str, uid: str) -> bool:
+        """Drop an object that we deleted; whether it was here. An empty uid stands for any."""
+        before = self._objects.get((namespace, name))
+        if before is None or (uid and before.metadata.uid != uid):
+            return False
+        self._forget((namespace, name))
+        return True
 
     def replace(self, namespace: str, objects: Iterable[Any], version: str) -> None:
         """Take a whole list: what is not in it was deleted while nobody watched, unless it is younger than the list."""

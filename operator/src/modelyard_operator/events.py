@@ -36,15 +36,15 @@ class Series(NamedTuple):
     told_at: float
 
 
-def note(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Note | None:
-    """What a change of status is worth telling."""
+def note(before: ModelDeploymentStatus, after: ModelDeploymentStatus, *, warned: bool = False) -> Note | None:
+    """What a change of status is worth telling; `warned` when the last thing told was a warning."""
     was, now = _ready(before), _ready(after)
     if now is None or (was is not None and was.reason == now.reason and before.ready_revision == after.ready_revision):
         return None
     if now.reason in PROGRESS:
         return None
     if now.status == "True":
-        mended = was is not None and was.status != "True" and was.reason not in PROGRESS
+        mended = warned or (was is not None and was.status != "True" and was.reason not in PROGRESS)
         replaced = before.ready_revision not in ("", after.ready_revision)
         return Note("Normal", now.reason, now.message) if mended or replaced else None
     return Note("Normal" if now.reason == Reason.PAUSED else "Warning", now.reason, now.message)
@@ -58,11 +58,22 @@ class EventLog:
     """Remembers what was told, so that a model that flaps does not fill the store of events."""
 
     def __init__(self) -> None:
-        self._told: OrderedDict[tuple[str, str], Series] = OrderedDict()
+        self._told: OrderedDict[tuple[str, str, str], Series] = OrderedDict()
+        self._warned: OrderedDict[str, None] = OrderedDict()
 
-    def series(self, uid: str, reason: str, name: str, now: str, clock: float) -> Series | None:
-        """The event object to write, under `name` unless one of the kind is there; None when it was told just now."""
-        key = uid, reason
+    def warned(self, uid: str) -> bool:
+        """Whether the last thing told of a model was a warning."""
+        return uid in self._warned
+
+    def series(self, about: tuple[str, str], told: Note, name: str, now: str, clock: float) -> Series | None:
+        """The event object to write, under `name` unless one of the kind is there; None when it was told just now.
+
+        `about` is the model's uid and its revision: a cause that comes back with another revision is news.
+        """
+        self._warned.pop(about[0], None)
+        if told.type == "Warning":
+            self._warned[about[0]] = None
+        key = (*about, told.reason)
         before = self._told.pop(key, None)
         if before is None:
             found = Series(name, now, 1, clock)
@@ -70,8 +81,9 @@ class EventLog:
             due = clock - before.told_at >= REPEAT_SECONDS
             found = before._replace(times=before.times + 1, told_at=clock if due else before.told_at)
         self._told[key] = found
-        if len(self._told) > REMEMBERED:
-            self._told.popitem(last=False)
+        for memory in (self._told, self._warned):
+            if len(memory) > REMEMBERED:
+                memory.popitem(last=False)
         return found if found.told_at == clock else None
 
 

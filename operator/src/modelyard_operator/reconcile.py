@@ -140,6 +140,8 @@ class Reconciler:
             await self._client.delete(resource, namespace, removal.name, removal.uid)
         except (NotFoundError, ConflictError):
             logger.debug("%s %s/%s was gone already", removal.kind, namespace, removal.name)
+        # Deleting again what the watch has not told yet would be one more request for nothing.
+        self._caches[resource].forget(namespace, removal.name, removal.uid)
 
     async def _keep_policy(self, namespace: str) -> None:
         """The NetworkPolicy exists while the namespace has a model. One worker at a time sees to it."""

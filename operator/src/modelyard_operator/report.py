@@ -58,8 +58,9 @@ class Reporter:
         self.gauges.show(model, status)
         if status == model.status or self._waits(model, status):
             return
-        if await self._write(model, status) and (note := events.note(model.status, status)):
-            await self._tell(model, note, now)
+        warned = self._events.warned(model.metadata.uid)
+        if await self._write(model, status) and (note := events.note(model.status, status, warned=warned)):
+            await self._tell(model, status.revision, note, now)
 
     def _waits(self, model: ModelDeployment, status: ModelDeploymentStatus) -> bool:
         """Whether this is a mere step on the way, and another one may follow within a moment."""
@@ -91,11 +92,11 @@ class Reporter:
             logger.info("%s/%s: %s", model.metadata.namespace, model.metadata.name, status.summary)
         return True
 
-    async def _tell(self, model: ModelDeployment, note: events.Note, now: str) -> None:
+    async def _tell(self, model: ModelDeployment, revision: str, note: events.Note, now: str) -> None:
         """Events are for people who look now: one that cannot be written is not worth another try."""
         clock = self._clock()
         name = f"{model.metadata.name}.{int(self._wall().timestamp() * 1e6):x}"
-        series = self._events.series(model.metadata.uid, note.reason, name, now, clock)
+        series = self._events.series((model.metadata.uid, revision), note, name, now, clock)
         if series is None:
             return
         try:

@@ -103,6 +103,14 @@ def test_a_deletion_of_the_predecessor_is_ignored() -> None:
     assert kept.of_model("team", "digits") == []
 
 
+def test_our_own_deletion_wakes_nobody() -> None:
+    kept, heard = store()
+    kept.put(child(uid="old"), announce=False)
+    assert not kept.forget("team", "digits", "another")
+    assert kept.forget("team", "digits", "old")
+    assert (len(kept), heard) == (0, [])
+
+
 def test_our_own_write_wakes_nobody() -> None:
     kept, heard = store()
     kept.put(child(), announce=False)

@@ -63,27 +63,45 @@ def test_what_is_news(before: ModelDeploymentStatus, after: ModelDeploymentStatu
     )
 
 
+CRASH = events.Note("Warning", "CrashLoop", "")
+LOAD = events.Note("Warning", "LoadFailed", "")
+READY = events.Note("Normal", "Ready", "")
+ABOUT = (UID, "r1")
+
+
 def test_a_model_that_flaps_is_told_once_in_five_minutes_with_a_count() -> None:
     log = events.EventLog()
-    first = log.series(UID, "CrashLoop", "a", NOW, 0.0)
-    assert first == events.Series("a", NOW, 1, 0.0)
-    assert log.series(UID, "CrashLoop", "b", LATER, 299.0) is None
-    assert log.series(UID, "CrashLoop", "c", LATER, 300.0) == events.Series("a", NOW, 3, 300.0)
+    assert log.series(ABOUT, CRASH, "a", NOW, 0.0) == events.Series("a", NOW, 1, 0.0)
+    assert log.series(ABOUT, CRASH, "b", LATER, 299.0) is None
+    assert log.series(ABOUT, CRASH, "c", LATER, 300.0) == events.Series("a", NOW, 3, 300.0)
 
 
-def test_causes_and_models_are_told_apart() -> None:
+def test_causes_models_and_revisions_are_told_apart() -> None:
     log = events.EventLog()
-    assert log.series(UID, "CrashLoop", "a", NOW, 0.0)
-    assert log.series(UID, "LoadFailed", "b", NOW, 0.0)
-    assert log.series("other", "CrashLoop", "c", NOW, 0.0)
+    assert log.series(ABOUT, CRASH, "a", NOW, 0.0)
+    assert log.series(ABOUT, LOAD, "b", NOW, 0.0)
+    assert log.series(("other", "r1"), CRASH, "c", NOW, 0.0)
+    assert log.series((UID, "r2"), CRASH, "d", NOW, 0.0)
+
+
+def test_the_end_of_a_trouble_is_told_though_there_were_steps_between() -> None:
+    log = events.EventLog()
+    log.series(ABOUT, CRASH, "a", NOW, 0.0)
+    assert log.warned(UID)
+    found = events.note(status("Loading", "r1"), status("Ready", "r1"), warned=True)
+    assert found is not None
+    assert found.type == "Normal"
+    log.series(ABOUT, READY, "b", NOW, 0.0)
+    assert not log.warned(UID)
 
 
 def test_what_was_told_is_forgotten_beyond_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "REMEMBERED", 1)
     log = events.EventLog()
-    log.series(UID, "CrashLoop", "a", NOW, 0.0)
-    log.series(UID, "LoadFailed", "b", NOW, 0.0)
-    assert log.series(UID, "CrashLoop", "c", NOW, 1.0) == events.Series("c", NOW, 1, 1.0)
+    log.series(ABOUT, CRASH, "a", NOW, 0.0)
+    log.series(("other", "r1"), CRASH, "b", NOW, 0.0)
+    assert not log.warned(UID)
+    assert log.series(ABOUT, CRASH, "c", NOW, 1.0) == events.Series("c", NOW, 1, 1.0)
 
 
 def test_an_event_names_its_model_and_is_cut() -> None:

@@ -77,6 +77,8 @@ def test_what_a_proxy_says_is_cut() -> None:
         (NotOwnedError("taken"), True),
         (from_response(403, b"{}", None), True),
         (from_response(422, b"{}", None), True),
+        (from_response(413, b"{}", None), True),
+        (from_response(500, b'{"message": "etcdserver: request is too large"}', None), True),
         (from_response(500, b'{"message": "failed to create typed patch object (team/x; apps/v1)"}', None), True),
         (from_response(500, b'{"message": "Internal error occurred: failed calling webhook \\"w\\""}', None), True),
         (from_response(500, b'{"message": "etcdserver: request timed out"}', None), False),

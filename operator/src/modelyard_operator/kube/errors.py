@@ -65,13 +65,14 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     404: NotFoundError,
     409: ConflictError,
     410: GoneError,
+    413: InvalidError,
     422: InvalidError,
     429: ThrottledError,
 }
 
 
 # Faults of the object that the server reports as its own (kubernetes/kubernetes#139253), and webhooks that fail.
-_REFUSALS_WITH_500 = ("failed to create typed patch object", "failed calling webhook")
+_REFUSALS_WITH_500 = ("failed to create typed patch object", "failed calling webhook", "request is too large")
 
 
 def is_refusal(error: ApiError) -> bool:

@@ -29,7 +29,14 @@ def controller_revision(
             "kind": "ControllerRevision",
             "metadata": child_metadata(parent, deployment_name(parent.metadata.name, resolved.name), labels),
             "revision": number,
-            "data": written
-            or msgspec.to_builtins(msgspec.structs.replace(resolved, rendered=pod_template(parent, resolved))),
+            "data": written or _content(parent, resolved),
         }
     )
+
+
+def _content(parent: ModelDeployment, resolved: Resolved) -> Mapping[str, Any]:
+    """The revision with its pods as they are; the user's podTemplate is in them, so it is not kept a second time."""
+    found: Mapping[str, Any] = msgspec.to_builtins(
+        msgspec.structs.replace(resolved, rendered=pod_template(parent, resolved), pod_template=None)
+    )
+    return found
