@@ -7,7 +7,7 @@ import msgspec
 from modelyard_operator.api.accelerator_profile import AcceleratorProfile
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_runtime import ModelRuntime
-from modelyard_operator.api.objects import Child, Node, Pod
+from modelyard_operator.api.objects import Child, DeviceClass, Node, Pod, ResourceClaim
 from modelyard_operator.reading import child_from_raw
 from modelyard_operator.render import Manifest
 from modelyard_operator.revision import Catalog, Defaults
@@ -51,8 +51,14 @@ def node(name: str = "node0", gpus: int = 4, product: str = "NVIDIA-H100-80GB-HB
     return msgspec.convert({"metadata": {"name": name, "labels": labels}, "status": {"allocatable": allocatable}}, Node)
 
 
+def device_class(name: str = "gpu.nvidia.com") -> DeviceClass:
+    """A DeviceClass; with one in the catalogue, the API server serves resource.k8s.io/v1."""
+    return msgspec.convert({"metadata": {"name": name}}, DeviceClass)
+
+
 def catalog(*objects: Any) -> Catalog:
     """A catalogue of the given objects; the default runtime and one node of four GPUs when there are none of a kind."""
+    classes = [one.metadata.name for one in objects if isinstance(one, DeviceClass)]
     runtimes = [one for one in objects if isinstance(one, ModelRuntime)] or [runtime()]
     profiles = [one for one in objects if isinstance(one, AcceleratorProfile)]
     nodes = [one for one in objects if isinstance(one, Node)] or [node()]
@@ -60,6 +66,7 @@ def catalog(*objects: Any) -> Catalog:
         runtimes={one.metadata.name: one for one in runtimes},
         profiles={one.metadata.name: one for one in profiles},
         nodes=nodes,
+        device_classes=frozenset(classes) if classes else None,
     )
 
 
@@ -73,6 +80,7 @@ def pod(revision: str, name: str = "pod-0", *, ready: bool = False, scheduled: b
     """A pod of a revision; `fields` are of its status, except `deleted`."""
     deleted = fields.pop("deleted", False)
     unscheduled = fields.pop("unscheduled", "")
+    template = fields.pop("template", "")
     conditions = [{"type": "PodScheduled", "status": "True" if scheduled else "False"}]
     if not scheduled:
         conditions[0] |= {"reason": "Unschedulable", "message": unscheduled}
@@ -86,7 +94,29 @@ def pod(revision: str, name: str = "pod-0", *, ready: bool = False, scheduled: b
         "labels": {"modelyard.dev/model": "digits", "modelyard.dev/revision": revision},
         "deletionTimestamp": "2026-01-01T00:00:00Z" if deleted else None,
     }
-    return msgspec.convert({"metadata": metadata, "status": {"conditions": conditions, **fields}}, Pod)
+    claims = [{"name": "gpu", "resourceClaimTemplateName": template}] if template else []
+    body = {
+        "metadata": metadata,
+        "spec": {"resourceClaims": claims},
+        "status": {"conditions": conditions, **fields},
+    }
+    return msgspec.convert(body, Pod)
+
+
+def claim(owner: str, *devices: str) -> ResourceClaim:
+    """The claim that Kubernetes made for a pod, with the devices that it was given."""
+    results = [{"request": "gpu", "driver": "gpu.nvidia.com", "pool": "node0", "device": one} for one in devices]
+    body = {
+        "metadata": {
+            "name": f"{owner}-gpu-x7k2p",
+            "namespace": "team",
+            "labels": {"modelyard.dev/model": "digits"},
+            "annotations": {"resource.kubernetes.io/pod-claim-name": "gpu"},
+            "ownerReferences": [{"uid": owner, "kind": "Pod", "name": owner, "controller": True}],
+        },
+        "status": {"allocation": {"devices": {"results": results}}} if devices else {},
+    }
+    return msgspec.convert(body, ResourceClaim)
 
 
 def waiting(container: str, reason: str, message: str = "", **extra: Any) -> dict[str, Any]:

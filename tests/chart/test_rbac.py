@@ -24,6 +24,8 @@ OPERATOR = {
     ("", "services"): OWNED,
     ("policy", "poddisruptionbudgets"): OWNED,
     ("networking.k8s.io", "networkpolicies"): OWNED,
+    ("resource.k8s.io", "resourceclaimtemplates"): OWNED,
+    ("resource.k8s.io", "resourceclaims"): READ,
     ("", "pods"): READ,
     ("", "events"): TELL,
 }
@@ -31,6 +33,7 @@ CATALOG = {
     ("modelyard.dev", "modelruntimes"): READ,
     ("modelyard.dev", "acceleratorprofiles"): READ,
     ("", "nodes"): READ,
+    ("resource.k8s.io", "deviceclasses"): READ,
 }
 LEASES = {("coordination.k8s.io", "leases"): "create get update"}
 VIEWER = {
@@ -84,12 +87,13 @@ def namespaced(chart: Chart) -> list[Object]:
 
 
 def test_the_tables_are_what_the_operator_watches_and_writes() -> None:
-    watched = [one for one in resources.WATCHED if one.namespaced]
+    kinds = (*resources.WATCHED, *resources.DEVICE_KINDS)
+    watched = [one for one in kinds if one.namespaced]
     # ModelDeployments are watched through the framework, which is not in the operator's own table.
     own = {("modelyard.dev", "modeldeployments"): READ, ("modelyard.dev", "modeldeployments/status"): "patch"}
     events = used([resources.EVENTS], TELL)
     assert expanded(OPERATOR) == used(watched, READ) | used(resources.WRITTEN.values(), OWNED) | events | expanded(own)
-    assert expanded(CATALOG) == used([one for one in resources.WATCHED if not one.namespaced], READ)
+    assert expanded(CATALOG) == used([one for one in kinds if not one.namespaced], READ)
 
 
 def test_cluster_mode_grants_the_operator_its_table(defaults: list[Object]) -> None:

@@ -17,7 +17,20 @@ URI = "model.uri must be s3://bucket/path, pvc://claim/path or https://host/path
 NAME = "metadata.name must begin with a letter, hold only a-z, 0-9 and '-', and be at most 50 characters long"
 DEADLINE = "rollout.progressDeadline must be longer than server.loadTimeout (10m unless set)"
 DEVICES = "ask for GPUs and other devices in spec.gpu (gpu.count, gpu.resourceName)"
-PROFILE = "gpu.profile already says vendor, product, memory and resourceName: give either the profile or these"
+PROFILE = "gpu.profile already says what kind of GPU: give either the profile or the other fields; beside it only"
+WHOLE = "gpu.resourceName is the whole name of an extended resource: leave out gpu.mig, gpu.shares and what is for DRA"
+NVIDIA = "gpu.mig and gpu.shares are NVIDIA's: for another vendor use gpu.resourceName"
+MIG = "gpu.mig already says how much memory a slice has: leave out gpu.product and gpu.memory"
+SHARES = "gpu.shares counts parts of one GPU: leave out gpu.count"
+CLAIM = "can only be asked for by a claim: set gpu.allocation to DRA or Auto"
+NO_CLAIM = "a claim (DRA) knows neither gpu.resourceName nor gpu.shares"
+DEVICES_LIMIT = "a claim (DRA) holds at most 32 devices: lower gpu.count"
+ALTERNATIVES = "each of gpu.alternatives says product, memory, mig, selectors and deviceClassName for itself"
+ONE_MIG = "mig already says how much memory a slice has: leave out product and memory"
+TEMPLATE = "gpu.resourceClaimTemplateName names a template that says everything: beside it only gpu.count"
+PROFILE_MIG = "mig and shares are NVIDIA's: for another vendor use resourceName"
+PROFILE_WHOLE = "resourceName is the whole name of an extended resource: leave out mig, shares and deviceClassName"
+PROFILE_CLAIM = "a claim (DRA) knows no shares: leave out shares or deviceClassName"
 RESOURCE = "cannot go with gpu.resourceName: use scheduling.nodeSelector beside it"
 VENDOR = "for another vendor use scheduling.nodeSelector"
 PROFILE_VENDOR = "product and memory are read from NVIDIA's node labels: for another vendor use nodeSelector"
@@ -94,7 +107,35 @@ SPECS: list[tuple[Object, str]] = [
     ({"gpu": {"resourceName": "gpu"}}, "spec.gpu.resourceName in body should match"),
     ({"gpu": {"vendor": "amd", "product": ["MI300X"]}}, VENDOR),
     ({"gpu": {"vendor": "intel", "memory": "40Gi"}}, VENDOR),
+    ({"gpu": {"profile": "h100", "mig": "3g.40gb"}}, PROFILE),
+    ({"gpu": {"profile": "h100", "shares": 1}}, PROFILE),
+    ({"gpu": {"profile": "h100", "selectors": ["true"]}}, PROFILE),
+    ({"gpu": {"resourceName": "example.org/npu", "mig": "3g.40gb"}}, WHOLE),
+    ({"gpu": {"resourceName": "example.org/npu", "shares": 1}}, WHOLE),
+    ({"gpu": {"resourceName": "example.org/npu", "deviceClassName": "npu"}}, WHOLE),
+    ({"gpu": {"vendor": "amd", "mig": "3g.40gb"}}, NVIDIA),
+    ({"gpu": {"vendor": "google", "shares": 1}}, NVIDIA),
+    ({"gpu": {"mig": "3g.40gb", "memory": "20Gi"}}, MIG),
+    ({"gpu": {"mig": "3g.40gb", "product": ["H100"]}}, MIG),
+    ({"gpu": {"mig": "half"}}, "spec.gpu.mig in body should match"),
+    ({"gpu": {"shares": 1, "count": 2}}, SHARES),
+    ({"gpu": {"allocation": "ExtendedResource", "deviceClassName": "gpu.nvidia.com"}}, CLAIM),
+    ({"gpu": {"allocation": "ExtendedResource", "alternatives": [{}]}}, CLAIM),
+    ({"gpu": {"allocation": "DRA", "resourceName": "example.org/npu"}}, NO_CLAIM),
+    ({"gpu": {"allocation": "DRA", "shares": 1}}, NO_CLAIM),
+    ({"gpu": {"selectors": ["true"], "shares": 1}}, NO_CLAIM),
+    ({"gpu": {"allocation": "Both"}}, 'spec.gpu.allocation: Unsupported value: "Both"'),
+    ({"gpu": {"allocation": "DRA", "count": 33}}, DEVICES_LIMIT),
+    ({"gpu": {"alternatives": [{}], "memory": "40Gi"}}, ALTERNATIVES),
+    ({"gpu": {"alternatives": [{}], "deviceClassName": "gpu.nvidia.com"}}, ALTERNATIVES),
+    ({"gpu": {"alternatives": [{"mig": "3g.40gb", "memory": "40Gi"}]}}, ONE_MIG),
+    ({"gpu": {"alternatives": [{}] * 9}}, "spec.gpu.alternatives: Too many: 9: must have at most 8 items"),
+    ({"gpu": {"resourceClaimTemplateName": "mine", "product": ["H100"]}}, TEMPLATE),
+    ({"gpu": {"resourceClaimTemplateName": "mine", "alternatives": [{}]}}, TEMPLATE),
     ({"gpu": {"product": [""]}}, "spec.gpu.product[0] in body should be at least 1 chars long"),
+    ({"rollout": {"strategy": "BlueGreen"}}, 'spec.rollout.strategy: Unsupported value: "BlueGreen"'),
+    ({"rollout": {"revisionHistoryLimit": 51}}, "spec.rollout.revisionHistoryLimit in body should be less than or"),
+    ({"rollout": {"revisionHistoryLimit": -1}}, "spec.rollout.revisionHistoryLimit in body should be greater than or"),
     ({"rollout": {"progressDeadline": "10m"}}, DEADLINE),
     ({"rollout": {"progressDeadline": "599s"}}, DEADLINE),
     ({"rollout": {"progressDeadline": "10m"}, "server": {"drainTimeout": "5s"}}, DEADLINE),
@@ -128,6 +169,11 @@ CATALOG = [
     (runtime(probes={"startupPath": "health"}), "spec.probes.startupPath in body should match '^/'"),
     (profile(vendor="amd", product=["MI300X"]), PROFILE_VENDOR),
     (profile(vendor="intel", memory="16Gi"), PROFILE_VENDOR),
+    (profile(vendor="amd", mig="3g.40gb"), PROFILE_MIG),
+    (profile(mig="3g.40gb", memory="20Gi"), ONE_MIG),
+    (profile(mig="3g.40gb", resourceName="example.org/npu"), PROFILE_WHOLE),
+    (profile(deviceClassName="gpu.nvidia.com", resourceName="example.org/npu"), PROFILE_WHOLE),
+    (profile(deviceClassName="gpu.nvidia.com", shares=1), PROFILE_CLAIM),
     (profile(vendor="nvidea"), 'spec.vendor: Unsupported value: "nvidea"'),
     (profile(pricePerHour="cheap"), "spec.pricePerHour in body should match"),
     (profile(memory="80 GB"), "spec.memory in body should match"),
@@ -155,6 +201,14 @@ ACCEPTED = [
     model("default", gpu={"vendor": "amd"}),
     model("default", gpu={"vendor": "nvidia", "product": ["H100", "A100"], "memory": "40G"}),
     model("default", gpu={"vendor": "nvidia", "resourceName": "nvidia.com/mig-3g.40gb"}),
+    model("default", gpu={"mig": "3g.40gb", "count": 2, "allocation": "DRA"}),
+    model("default", gpu={"mig": "1g.10gb.me", "shares": 1}),
+    model("default", gpu={"count": 8, "profile": "h100", "allocation": "DRA"}),
+    model("default", gpu={"vendor": "amd", "product": ["MI300X"], "allocation": "DRA"}),
+    model("default", gpu={"vendor": "intel", "memory": "16Gi", "selectors": ["device.driver == 'gpu.intel.com'"]}),
+    model("default", gpu={"count": 8, "resourceClaimTemplateName": "mine"}),
+    model("default", gpu={"alternatives": [{"product": ["H100"], "memory": "70Gi"}, {"mig": "3g.40gb"}] * 4}),
+    model("default", rollout={"strategy": "Borrow", "paused": True, "revisionHistoryLimit": 0}),
     model("default", rollout={}),
     model("default", rollout={"progressDeadline": "10m1s"}),
     model("default", rollout={"progressDeadline": "1.5h"}, server={"loadTimeout": "1h29m"}),
@@ -167,6 +221,8 @@ ACCEPTED = [
     profile(),
     profile(vendor="amd", nodeSelector={"amd.com/gpu.product-name": "MI300X"}),
     profile(vendor="amd", product=[]),
+    profile(vendor="amd", product=["MI300X"], deviceClassName="gpu.amd.com"),
+    profile(mig="3g.40gb", shares=4),
     profile(product=["H100"], memory="80G", pricePerHour="4.20"),
 ]
 
@@ -212,4 +268,4 @@ def test_what_the_schema_fills_in_is_what_the_documentation_says(shared: Cluster
     assert spec["replicas"] == 1
     assert spec["model"]["unsafeFormats"] == "Deny"
     assert spec["server"] == {"loadTimeout": "10m", "drainTimeout": "30s"}
-    assert spec["gpu"] == {"count": 1}
+    assert spec["gpu"] == {"count": 1, "allocation": "Auto"}

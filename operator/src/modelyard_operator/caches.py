@@ -30,11 +30,13 @@ class Caches:
         self._in_namespace: Counter[str] = Counter()
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._catalog: Catalog | None = None
+        self._devices_served = False
         self._stores = {
             resources.MODEL_RUNTIMES: Store(self._catalog_changed),
             resources.ACCELERATOR_PROFILES: Store(self._catalog_changed),
             resources.NODES: Store(self._node_changed),
             resources.POLICIES: Store(lambda found: enqueue((found.metadata.namespace, NAMESPACE))),
+            resources.DEVICE_CLASSES: Store(self._catalog_changed),
             **{kind: Store(self._child_changed) for kind in (resources.PODS, *_CHILDREN)},
         }
 
@@ -57,6 +59,8 @@ class Caches:
             history=owned(resources.HISTORY),  # type: ignore[arg-type]
             services=owned(resources.SERVICES),  # type: ignore[arg-type]
             budgets=owned(resources.BUDGETS),  # type: ignore[arg-type]
+            claim_templates=owned(resources.CLAIM_TEMPLATES),  # type: ignore[arg-type]
+            claims=self[resources.CLAIMS].of_model(namespace, name),
         )
 
     def catalog(self) -> Catalog:
@@ -66,8 +70,16 @@ class Caches:
                 runtimes={one.metadata.name: one for one in self[resources.MODEL_RUNTIMES]},
                 profiles={one.metadata.name: one for one in self[resources.ACCELERATOR_PROFILES]},
                 nodes=list(self[resources.NODES]),
+                device_classes=frozenset(one.metadata.name for one in self[resources.DEVICE_CLASSES])
+                if self._devices_served
+                else None,
             )
         return self._catalog
+
+    def serve_devices(self) -> None:
+        """The API server serves resource.k8s.io/v1: its DeviceClasses are part of the catalogue from now on."""
+        self._devices_served = True
+        self._catalog_changed(None)
 
     def model(self, key: Key) -> ModelDeployment | None:
         """The ModelDeployment of a key, unless it is gone or going."""
@@ -129,4 +141,11 @@ class Caches:
                 self._enqueue(key)
 
 
-_CHILDREN = (resources.DEPLOYMENTS, resources.SERVICES, resources.HISTORY, resources.BUDGETS)
+_CHILDREN = (
+    resources.DEPLOYMENTS,
+    resources.SERVICES,
+    resources.HISTORY,
+    resources.BUDGETS,
+    resources.CLAIM_TEMPLATES,
+    resources.CLAIMS,
+)

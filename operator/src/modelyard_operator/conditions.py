@@ -3,7 +3,7 @@
 import msgspec
 
 from . import gpu
-from .api.model_deployment import ModelDeployment
+from .api.model_deployment import Gpu, ModelDeployment
 from .api.model_status import (
     Condition,
     GpuStatus,
@@ -12,11 +12,15 @@ from .api.model_status import (
 )
 from .diagnosis import Finding, Stage, remedy
 from .facts import Facts, Verdict
-from .reasons import CATALOGUE, ConditionType, Reason
-from .revision import Resolved, Unresolved
+from .reasons import CATALOGUE, ConditionType, Reason, Unresolved
+from .revision import Resolved
 from .summary import cut, summary
 
 MESSAGE_LIMIT = 1024
+TEXT_LIMIT = 256
+NAMES_LIMIT = 512
+# Enough to see what was given; a status stays small with a hundred replicas.
+ALLOCATED_LIMIT = 16
 
 
 def status(parent: ModelDeployment, facts: Facts, now: str) -> ModelDeploymentStatus:
@@ -38,7 +42,7 @@ def status(parent: ModelDeployment, facts: Facts, now: str) -> ModelDeploymentSt
         revision=revision,
         ready_revision=revision if ready.status == "True" else previous.ready_revision,
         model=_model(parent, facts, revision),
-        gpu=_gpu(resolved.gpu) if resolved and resolved.gpu else None,
+        gpu=_gpu(parent, facts, resolved.gpu) if resolved and resolved.gpu else None,
         revisions=facts.revisions,
         conditions=[_condition(parent, kind, verdict, now) for kind, verdict in verdicts.items()],
     )
@@ -189,9 +193,16 @@ def _model(parent: ModelDeployment, facts: Facts, revision: str) -> ModelStatus:
     return parent.status.model if revision == parent.status.ready_revision else ModelStatus()
 
 
-def _gpu(request: gpu.GpuRequest) -> GpuStatus:
+def _gpu(parent: ModelDeployment, facts: Facts, request: gpu.GpuRequest) -> GpuStatus:
     return GpuStatus(
-        mechanism=gpu.MECHANISM, resource_name=request.resource_name, count=request.count, request=str(request)
+        mechanism=request.mechanism,
+        count=request.count,
+        request=cut(str(request), TEXT_LIMIT),
+        reason=gpu.why(parent.spec.gpu or Gpu(), request),
+        resource_name=request.resource_name or None,
+        device_class=cut(", ".join(request.claim.classes()), NAMES_LIMIT) or None if request.claim else None,
+        claim_template=facts.claim_template or None,
+        allocated=facts.allocated[:ALLOCATED_LIMIT],
     )
 
 

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from .api.accelerator_profile import AcceleratorProfileSpec
-from .api.model_deployment import Gpu, ModelDeployment, ModelDeploymentSpec, ModelSource, Server
+from .api.model_deployment import Gpu, GpuAlternative, ModelDeployment, ModelDeploymentSpec, ModelSource, Server
 
 
 class Rule(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -16,6 +16,14 @@ class Rule(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 _LOAD_TIMEOUT = "(has(self.server) && has(self.server.loadTimeout) ? self.server.loadTimeout : '10m')"
 _PLAIN_RESOURCE = "name in ['cpu', 'memory', 'ephemeral-storage'] || name.startsWith('hugepages-')"
+
+_KIND = (
+    "has(self.product) || has(self.memory) || has(self.resourceName) || has(self.vendor) || has(self.mig) || "
+    "has(self.shares)"
+)
+_BY_CLAIM = (
+    "has(self.deviceClassName) || has(self.selectors) || has(self.alternatives) || has(self.resourceClaimTemplateName)"
+)
 
 RULES: dict[type, list[Rule]] = {
     ModelDeployment: [
@@ -63,9 +71,9 @@ RULES: dict[type, list[Rule]] = {
     ],
     Gpu: [
         Rule(
-            "!has(self.profile) || "
-            "!(has(self.product) || has(self.memory) || has(self.resourceName) || has(self.vendor))",
-            "gpu.profile already says vendor, product, memory and resourceName: give either the profile or these",
+            f"!has(self.profile) || !({_KIND} || {_BY_CLAIM})",
+            "gpu.profile already says what kind of GPU: give either the profile or the other fields; beside it only "
+            "gpu.count and gpu.allocation",
             ".profile",
         ),
         Rule(
@@ -75,17 +83,100 @@ RULES: dict[type, list[Rule]] = {
             ".resourceName",
         ),
         Rule(
-            "!(has(self.product) || has(self.memory)) || !has(self.vendor) || self.vendor == 'nvidia'",
+            f"!has(self.resourceName) || !(has(self.mig) || has(self.shares) || {_BY_CLAIM})",
+            "gpu.resourceName is the whole name of an extended resource: leave out gpu.mig, gpu.shares and what is for "
+            "DRA, or leave out gpu.resourceName",
+            ".resourceName",
+        ),
+        Rule(
+            "!(has(self.product) || has(self.memory)) || !has(self.vendor) || self.vendor == 'nvidia' || "
+            f"self.allocation == 'DRA' || {_BY_CLAIM}",
             "gpu.product and gpu.memory are read from NVIDIA's node labels: for another vendor use "
-            "scheduling.nodeSelector",
+            "scheduling.nodeSelector, or set gpu.allocation to DRA",
             ".vendor",
+        ),
+        Rule(
+            "!(has(self.mig) || has(self.shares)) || !has(self.vendor) || self.vendor == 'nvidia'",
+            "gpu.mig and gpu.shares are NVIDIA's: for another vendor use gpu.resourceName",
+            ".vendor",
+        ),
+        Rule(
+            "!has(self.mig) || !(has(self.product) || has(self.memory))",
+            "gpu.mig already says how much memory a slice has: leave out gpu.product and gpu.memory",
+            ".mig",
+        ),
+        Rule(
+            "!has(self.shares) || self.count == 1",
+            "gpu.shares counts parts of one GPU: leave out gpu.count",
+            ".shares",
+        ),
+        Rule(
+            f"self.allocation != 'ExtendedResource' || !({_BY_CLAIM})",
+            "gpu.deviceClassName, selectors, alternatives and resourceClaimTemplateName can only be asked for by a "
+            "claim: set gpu.allocation to DRA or Auto",
+            ".allocation",
+        ),
+        Rule(
+            f"!(self.allocation == 'DRA' || {_BY_CLAIM}) || !(has(self.resourceName) || has(self.shares))",
+            "a claim (DRA) knows neither gpu.resourceName nor gpu.shares: set gpu.allocation to ExtendedResource, or "
+            "leave them out",
+            ".allocation",
+        ),
+        Rule(
+            f"!(self.allocation == 'DRA' || {_BY_CLAIM}) || self.count <= 32",
+            "a claim (DRA) holds at most 32 devices: lower gpu.count",
+            ".count",
+        ),
+        Rule(
+            "!has(self.alternatives) || !(has(self.product) || has(self.memory) || has(self.mig) || "
+            "has(self.selectors) || has(self.deviceClassName))",
+            "each of gpu.alternatives says product, memory, mig, selectors and deviceClassName for itself: move these "
+            "fields there",
+            ".alternatives",
+        ),
+        Rule(
+            "!has(self.resourceClaimTemplateName) || !(has(self.vendor) || has(self.product) || has(self.memory) || "
+            "has(self.mig) || has(self.selectors) || has(self.alternatives) || has(self.deviceClassName))",
+            "gpu.resourceClaimTemplateName names a template that says everything: beside it only gpu.count, the number "
+            "of GPUs that the template gives",
+            ".resourceClaimTemplateName",
+        ),
+    ],
+    GpuAlternative: [
+        Rule(
+            "!has(self.mig) || !(has(self.product) || has(self.memory))",
+            "mig already says how much memory a slice has: leave out product and memory",
+            ".mig",
         ),
     ],
     AcceleratorProfileSpec: [
         Rule(
-            "!((has(self.product) && size(self.product) > 0) || has(self.memory)) || self.vendor == 'nvidia'",
-            "product and memory are read from NVIDIA's node labels: for another vendor use nodeSelector",
+            "!((has(self.product) && size(self.product) > 0) || has(self.memory)) || self.vendor == 'nvidia' || "
+            "has(self.deviceClassName)",
+            "product and memory are read from NVIDIA's node labels: for another vendor use nodeSelector, or "
+            "deviceClassName with DRA",
             ".vendor",
+        ),
+        Rule(
+            "!(has(self.mig) || has(self.shares)) || self.vendor == 'nvidia'",
+            "mig and shares are NVIDIA's: for another vendor use resourceName",
+            ".vendor",
+        ),
+        Rule(
+            "!has(self.mig) || !(has(self.product) || has(self.memory))",
+            "mig already says how much memory a slice has: leave out product and memory",
+            ".mig",
+        ),
+        Rule(
+            "!has(self.resourceName) || !(has(self.mig) || has(self.shares) || has(self.deviceClassName))",
+            "resourceName is the whole name of an extended resource: leave out mig, shares and deviceClassName, or "
+            "leave out resourceName",
+            ".resourceName",
+        ),
+        Rule(
+            "!has(self.deviceClassName) || !has(self.shares)",
+            "a claim (DRA) knows no shares: leave out shares or deviceClassName",
+            ".deviceClassName",
         ),
     ],
 }

@@ -5,18 +5,20 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from . import diagnosis, drift, gpu, rollout
+from . import claims, diagnosis, drift, placement, rollout
 from .api.model_deployment import ModelDeployment
 from .api.model_status import RevisionStatus
 from .api.names import ANNOTATION_SPEC_HASH, LABEL_INTENT, LABEL_REVISION, model_labels
-from .api.objects import Child, Pod
+from .api.objects import Child, Pod, ResourceClaim
 from .facts import Facts
+from .reasons import Unresolved
 from .render import Manifest
+from .render.claim_template import claim_template, claim_template_name
 from .render.controller_revision import controller_revision
 from .render.deployment import deployment
 from .render.disruption_budget import disruption_budget
 from .render.service import service, url
-from .revision import Catalog, Defaults, Resolved, Unresolved, intent, resolve
+from .revision import Catalog, Defaults, Resolved, intent, resolve
 
 HISTORY_LIMIT = 10
 
@@ -29,6 +31,8 @@ class Observed(Struct, frozen=True):
     history: Sequence[Child] = ()
     services: Sequence[Child] = ()
     budgets: Sequence[Child] = ()
+    claim_templates: Sequence[Child] = ()
+    claims: Sequence[ResourceClaim] = ()
 
 
 class Scale(Struct, frozen=True):
@@ -68,7 +72,9 @@ def decide(parent: ModelDeployment, observed: Observed, catalog: Catalog, defaul
     new = current.pop(revision.name, rollout.Current(revision.name))
     step = rollout.next_step(parent.spec.replicas, new, list(current.values()), surge=revision.gpu is None)
     facts = _facts(parent, observed, revision, catalog, step)
-    wanted = [service(parent), deployment(parent, revision, step.new)]
+    # Pods wait for the template that they name, so it comes first.
+    template = claim_template(parent, revision)
+    wanted = [*([template] if template else []), service(parent), deployment(parent, revision, step.new)]
     if budget := disruption_budget(parent):
         wanted.append(budget)
     if _is_ready(parent, facts) and (record := _record(parent, revision, observed.history)):
@@ -120,6 +126,7 @@ def _live(manifest: Manifest, observed: Observed) -> Child | None:
         "Service": observed.services,
         "PodDisruptionBudget": observed.budgets,
         "ControllerRevision": observed.history,
+        "ResourceClaimTemplate": observed.claim_templates,
     }
     name = manifest["metadata"]["name"]
     return next((one for one in kinds[manifest["kind"]] if one.metadata.name == name), None)
@@ -178,7 +185,9 @@ def _facts(
         package=diagnosis.package(mine),
         selector=",".join(f"{key}={value}" for key, value in model_labels(parent.metadata.name).items()),
         url=url(parent),
-        shortage=gpu.shortage(request, catalog.nodes) if request else "",
+        shortage=placement.shortage(request, catalog.nodes) if request else "",
+        claim_template=claim_template_name(parent.metadata.name, revision) if isinstance(revision, Resolved) else "",
+        allocated=claims.allocated(observed.claims, live),
     )
 
 
@@ -240,5 +249,12 @@ def _removals(parent: ModelDeployment, observed: Observed, revision: Resolved, s
         gone += [Removal("PodDisruptionBudget", one.metadata.name, one.metadata.uid) for one in observed.budgets]
     others = [one for one in observed.history if one.metadata.labels.get(LABEL_REVISION) != revision.name]
     ordered = sorted(others, key=lambda one: -one.revision)
+    templates = claims.left_over(
+        observed.claim_templates,
+        observed.pods,
+        claim_template_name(parent.metadata.name, revision),
+        replacing=any(one.metadata.labels.get(LABEL_REVISION) != revision.name for one in observed.deployments),
+    )
+    gone += [Removal("ResourceClaimTemplate", one.metadata.name, one.metadata.uid) for one in templates]
     gone += [Removal("ControllerRevision", one.metadata.name, one.metadata.uid) for one in ordered[HISTORY_LIMIT - 1 :]]
     return gone

@@ -4,10 +4,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from .api.model_status import RevisionStatus
+from .api.model_status import AllocatedDevice, RevisionStatus
 from .diagnosis import Finding, Package, Stage
-from .reasons import Reason
-from .revision import Resolved, Unresolved
+from .reasons import Reason, Unresolved
+from .revision import Resolved
 
 Truth = Literal["True", "False", "Unknown"]
 
@@ -27,6 +27,8 @@ class Facts(Struct, frozen=True):
     selector: str
     url: str
     shortage: str = ""
+    claim_template: str = ""  # the ResourceClaimTemplate of the asked revision's pods
+    allocated: list[AllocatedDevice] = []  # to pods of that revision
 
 
 class Verdict(Struct, frozen=True):

@@ -15,8 +15,10 @@ from .caches import Caches
 from .kube import resources
 from .kube.client import Client
 from .kube.credentials import Credentials
+from .kube.discovery import Discovery
 from .kube.errors import ApiError, FencedError
 from .kube.informer import Informer
+from .kube.resources import Resource
 from .kube.throttle import Throttle
 from .kube.transport import SILENCE_SECONDS, Transport
 from .lease import Leadership
@@ -59,23 +61,37 @@ class Process:
             surroundings,
         )
         self._client = Client(self._transport, throttle, self._lease.remaining)
+        self._discovery = Discovery(self._transport)
         again = self._queue.add_after
         self._reporter = Reporter(self._client, self._caches, again, self._identity, surroundings)
         self._reconciler = Reconciler(
-            self._client, self._caches, _defaults(settings), again, self._reporter, self._clock
+            self._client,
+            self._caches,
+            _defaults(settings),
+            again,
+            self._reporter,
+            self._discovery.doubt,
+            self._clock,
         )
-        self._informers = [
-            Informer(self._client, resource, namespace, self._caches[resource], surroundings)
-            for resource in resources.WATCHED
-            for namespace in (settings.namespaces if resource.namespaced and settings.namespaces else [""])
-        ]
+        self._informers = self._made(resources.WATCHED)
+        self._device_informers = self._made(resources.DEVICE_KINDS)
         self._stop = asyncio.Event()
         self._models_synced = asyncio.Event()
+
+    def _made(self, kinds: Iterable[Resource]) -> list[Informer]:
+        """Informers of these kinds, one for each namespace that is watched."""
+        namespaces = self._settings.namespaces or [""]
+        return [
+            Informer(self._client, kind, namespace, self._caches[kind], self._surroundings)
+            for kind in kinds
+            for namespace in (namespaces if kind.namespaced else [""])
+        ]
 
     async def run(self) -> int:
         """Run until `stop` or a lost lease; the exit code."""
         loop = asyncio.get_running_loop()
         background = [loop.create_task(informer.run()) for informer in self._informers]
+        background.append(loop.create_task(self._watch_devices()))
         background.append(loop.create_task(self._sweep()))
         lease = loop.create_task(self._lease.run())
         workers = [loop.create_task(self._work()) for _ in range(self._settings.workers)]
@@ -122,6 +138,16 @@ class Process:
             standalone=True,
         )
 
+    async def _watch_devices(self) -> None:
+        """Kinds of dynamic resource allocation, once the API server serves them."""
+        await self._discovery.run()
+        self._caches.serve_devices()
+        await asyncio.gather(*(informer.run() for informer in self._device_informers))
+
+    def _watching(self) -> list[Informer]:
+        """Informers that run: those of devices only where they are served."""
+        return self._informers + (self._device_informers if self._discovery.served.is_set() else [])
+
     async def _list_models(self) -> None:
         """Compare the models at hand with a list."""
         for namespace in self._settings.namespaces or [""]:
@@ -141,7 +167,8 @@ class Process:
 
     async def _work(self) -> None:
         """Reconcile one key after another, once everything is known and this process leads."""
-        for informer in self._informers:
+        await self._discovery.asked.wait()
+        for informer in self._watching():
             await informer.synced.wait()
         await self._models_synced.wait()
         await self._lease.acquired.wait()
@@ -172,7 +199,7 @@ class Process:
         answered = self._transport.last_answer
         problems = [
             f"watch of {one.name} is silent for {answered - one.last_event:.0f} s while other requests are answered"
-            for one in self._informers
+            for one in self._watching()
             if answered - one.last_event > SILENCE_SECONDS * 2
         ]
         if self._lease.held() and self._queue.stuck() > STUCK_SECONDS:
@@ -181,7 +208,9 @@ class Process:
 
     def unready(self) -> list[str]:
         """Why this process cannot take over."""
-        unready = [f"{one.name} not listed yet" for one in self._informers if not one.synced.is_set()]
+        unready = [f"{one.name} not listed yet" for one in self._watching() if not one.synced.is_set()]
+        if not self._discovery.asked.is_set():
+            unready.append("not known yet whether resource.k8s.io/v1 is served")
         if not self._models_synced.is_set():
             unready.append("modeldeployments not listed yet")
         return unready

@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import NamedTuple
 
+from msgspec import Struct
+
 
 class ConditionType(StrEnum):
     """What a condition speaks of."""
@@ -52,6 +54,7 @@ class Reason(StrEnum):
     RUNTIME_NOT_FOUND = "RuntimeNotFound"
     NO_RUNTIME_FOR_FORMAT = "NoRuntimeForFormat"
     PROFILE_NOT_FOUND = "ProfileNotFound"
+    NO_GPU_MECHANISM = "NoGPUMechanism"
     INVALID_SPEC = "InvalidSpec"
     NAME_TAKEN = "NameTaken"
     APPLY_REJECTED = "ApplyRejected"
@@ -59,6 +62,13 @@ class Reason(StrEnum):
 
 # Steps on the way to Ready: nothing is wrong.
 PROGRESS = frozenset({Reason.STARTING, Reason.FETCHING, Reason.LOADING, Reason.ROLLING_OUT})
+
+
+class Unresolved(Struct, frozen=True):
+    """Why a spec cannot become pods."""
+
+    reason: Reason
+    message: str
 
 
 class Entry(NamedTuple):
@@ -187,6 +197,11 @@ CATALOGUE: dict[Reason, Entry] = {
         ConditionType.MODEL_RESOLVED,
         "No AcceleratorProfile has the name in spec.gpu.profile.",
         "Correct the name: kubectl get accel.",
+    ),
+    Reason.NO_GPU_MECHANISM: Entry(
+        ConditionType.MODEL_RESOLVED,
+        "The cluster has no way to ask for the GPUs of spec.gpu: neither node labels nor a DeviceClass.",
+        "Read the message; it names what was looked for. It is looked for again every half minute.",
     ),
     Reason.INVALID_SPEC: Entry(
         ConditionType.MODEL_RESOLVED,

@@ -17,7 +17,7 @@ from .kube import resources
 from .kube.client import Client
 from .kube.errors import ApiError, ConflictError, NotFoundError, NotOwnedError, is_refusal
 from .reading import child_from_raw
-from .reasons import Reason
+from .reasons import Reason, Unresolved
 from .render import Manifest
 from .render.network_policy import network_policy
 from .report import Reporter
@@ -29,18 +29,21 @@ logger = logging.getLogger(__name__)
 REFUSED_SECONDS = 15.0
 # Somebody who changes an object back each time gets no more than one answer in so many seconds.
 REPAIR_SECONDS = 10.0
+# What the cluster lacks today is looked for again.
+LOOK_SECONDS = 30.0
 
 
 class Reconciler:
     """Makes the cluster what the ModelDeployments say."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is a room that it works with
         self,
         client: Client,
         caches: Caches,
         defaults: Defaults,
         again: Callable[[Key, float], None],
         reporter: Reporter,
+        doubt: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
         self._client = client
@@ -48,6 +51,7 @@ class Reconciler:
         self._defaults = defaults
         self._again = again
         self._reporter = reporter
+        self._doubt = doubt
         self._clock = clock
         self._repaired: dict[str, float] = {}
         self._keeping: set[str] = set()
@@ -75,6 +79,10 @@ class Reconciler:
             # Nothing is known for sure while the API server does not answer: no status rather than a wrong one.
             raise errors[0]
         await self._reporter.report(model, facts)
+        if isinstance(facts.revision, Unresolved) and facts.revision.reason is Reason.NO_GPU_MECHANISM:
+            # Nodes and the API server change without a word to each model: look again now and then.
+            self._doubt()
+            self._again(key, LOOK_SECONDS)
         if refused:
             raise ApiError(refused.status, str(refused), refused.retry_after or REFUSED_SECONDS)
 

@@ -21,7 +21,7 @@ from .api.names import ANNOTATION_REFRESH
 from .api.objects import Node
 from .gpu import GpuRequest
 from .gpu import resolve as resolve_gpu
-from .reasons import Reason
+from .reasons import Reason, Unresolved
 
 
 class Defaults(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -40,6 +40,8 @@ class Catalog(Struct, frozen=True):
     runtimes: Mapping[str, ModelRuntime]
     profiles: Mapping[str, AcceleratorProfile]
     nodes: Sequence[Node]
+    # Names of DeviceClasses; None where the API server does not serve resource.k8s.io/v1.
+    device_classes: frozenset[str] | None = None
 
 
 class Resolved(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -65,13 +67,6 @@ class Resolved(Struct, frozen=True, rename="camel", omit_defaults=True):
         Defaults are left out of what is hashed, so a field that a later version adds renames nothing.
         """
         return msgspec.structs.replace(self, name=digest(msgspec.json.encode(self, order="deterministic")))
-
-
-class Unresolved(Struct, frozen=True):
-    """Why a spec cannot become pods."""
-
-    reason: Reason
-    message: str
 
 
 def digest(content: bytes) -> str:
@@ -183,4 +178,4 @@ def _gpu(parent: ModelDeployment, catalog: Catalog) -> GpuRequest | Unresolved |
                 f"spec.gpu.profile: there is no AcceleratorProfile {asked.profile!r}; known: {known} "
                 "(kubectl get acceleratorprofiles)",
             )
-    return resolve_gpu(asked, profile.spec if profile else None, catalog.nodes)
+    return resolve_gpu(asked, profile.spec if profile else None, catalog.nodes, catalog.device_classes)

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from builders import model, pod, runtime
+from builders import device_class, model, pod, runtime
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_status import Condition, ModelDeploymentStatus
 from modelyard_operator.api.objects import Child
@@ -285,3 +285,14 @@ def test_a_list_finds_what_events_missed_and_queues_everything() -> None:
     ]
     assert sorted(now) == [("team", "gone"), ("team", "new"), ("team", "stays"), ("team", "younger")]
     assert every.has_models("other")
+
+
+def test_device_classes_are_known_only_where_they_are_served() -> None:
+    every, now, _ = caches()
+    every.put_model(model())
+    every[resources.DEVICE_CLASSES].put(device_class())
+    assert every.catalog().device_classes is None
+    now.clear()
+    every.serve_devices()
+    assert every.catalog().device_classes == frozenset({"gpu.nvidia.com"})
+    assert now == [("team", "digits")]

@@ -11,8 +11,8 @@ from modelyard_operator.api.model_status import ModelDeploymentStatus, ModelStat
 from modelyard_operator.conditions import MESSAGE_LIMIT, as_document, ready_reason, status
 from modelyard_operator.diagnosis import Finding, Package, Stage
 from modelyard_operator.facts import Facts
-from modelyard_operator.reasons import Reason
-from modelyard_operator.revision import Unresolved, resolve
+from modelyard_operator.reasons import Reason, Unresolved
+from modelyard_operator.revision import resolve
 
 NOW = "2026-01-01T00:00:00Z"
 LATER = "2026-01-01T00:01:00Z"

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import yaml
 
-from builders import DEFAULTS, UID, catalog, profile
+from builders import DEFAULTS, UID, catalog, device_class, profile
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.decide import Observed, decide
 from modelyard_operator.render.controller_revision import controller_revision
@@ -21,13 +21,14 @@ from modelyard_operator.revision import Resolved
 
 CASES = sorted((Path(__file__).parents[2] / "golden").iterdir())
 H100 = profile(product=["H100"], nodeSelector={"pool": "fast"}, tolerations=[{"key": "fast", "operator": "Exists"}])
+CLASSES = [device_class("gpu.nvidia.com"), device_class("mig.nvidia.com")]
 
 
 def rendered(case: Path) -> list[dict[str, Any]]:
     body = yaml.safe_load((case / "in.yaml").read_text())
     body["metadata"] |= {"namespace": "team", "uid": UID, "generation": 1}
     parent = msgspec.convert(body, ModelDeployment)
-    decision = decide(parent, Observed(), catalog(H100), DEFAULTS)
+    decision = decide(parent, Observed(), catalog(H100, *CLASSES), DEFAULTS)
     revision = decision.facts.revision
     assert isinstance(revision, Resolved)
     return [*decision.apply, controller_revision(parent, revision, 1), network_policy("team")]

@@ -7,8 +7,8 @@ import pytest
 
 from builders import DEFAULTS, catalog, model, profile, runtime
 from modelyard_operator.api.names import ANNOTATION_REFRESH
-from modelyard_operator.reasons import Reason
-from modelyard_operator.revision import Resolved, Unresolved, intent, resolve
+from modelyard_operator.reasons import Reason, Unresolved
+from modelyard_operator.revision import Resolved, intent, resolve
 
 
 def resolved(parent: Any, *objects: Any) -> Resolved:

@@ -61,25 +61,86 @@ class Resources(Struct, frozen=True, rename="camel", omit_defaults=True):
     limits: Annotated[ResourceList | None, Meta(description="What may be used at most.")] = None
 
 
+Vendor = Literal["nvidia", "amd", "intel", "google"]
+Product = Annotated[str, Meta(min_length=1, max_length=63)]
+MigProfile = Annotated[str, Meta(pattern=r"^[1-7]g\.[0-9]{1,3}gb(\.[a-z0-9.]{1,16})?$", max_length=32)]
+Selector = Annotated[str, Meta(min_length=1, max_length=2048)]
+
+
+class GpuAlternative(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One kind of device that will do, with DRA."""
+
+    device_class_name: Annotated[
+        ObjectName | None, Meta(description="DeviceClass; the vendor's, or its class of MIG slices, when absent.")
+    ] = None
+    product: Annotated[
+        list[Product], Meta(max_length=8, description="Any of these products, part of the name, in any case.")
+    ] = []
+    memory: Annotated[Quantity | None, Meta(description="Least memory of one device.")] = None
+    mig: Annotated[MigProfile | None, Meta(description="MIG slice of this profile, for example 3g.40gb.")] = None
+    selectors: Annotated[list[Selector], Meta(max_length=4, description="More CEL expressions, all to be true.")] = []
+
+
 class Gpu(Struct, frozen=True, rename="camel", omit_defaults=True):
     """GPUs of each replica. Omit it for a model that runs on CPU."""
 
     count: Annotated[int, Meta(ge=1, le=64, description="GPUs per replica.")] = 1
     vendor: Annotated[
-        Literal["nvidia", "amd", "intel"] | None,
-        Meta(description="Whose GPUs: sets the extended resource. nvidia when absent."),
+        Vendor | None,
+        Meta(description="Whose GPUs: sets the extended resource and the DeviceClass. nvidia when absent."),
     ] = None
     product: Annotated[
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=63)]], Meta(max_length=16)] | None,
-        Meta(description="Any of these products; part of the node label nvidia.com/gpu.product, in any case."),
+        Annotated[list[Product], Meta(max_length=16)] | None,
+        Meta(
+            description="Any of these products: part of the node label nvidia.com/gpu.product, or of the device's "
+            "productName with DRA, in any case."
+        ),
     ] = None
     memory: Annotated[
         Quantity | None,
-        Meta(description="Least memory of one GPU, compared with the node label nvidia.com/gpu.memory (MiB)."),
+        Meta(
+            description="Least memory of one GPU, compared with the node label nvidia.com/gpu.memory (MiB), or with "
+            "the device's capacity with DRA."
+        ),
+    ] = None
+    mig: Annotated[
+        MigProfile | None, Meta(description="Slices of this MIG profile instead of whole GPUs, for example 3g.40gb.")
+    ] = None
+    shares: Annotated[
+        Annotated[int, Meta(ge=1, le=64)] | None,
+        Meta(
+            description="Time-sliced shares instead of a whole GPU: asks for so many of the resource with the suffix "
+            ".shared."
+        ),
     ] = None
     profile: Annotated[ObjectName | None, Meta(description="An AcceleratorProfile, instead of the fields here.")] = None
     resource_name: Annotated[
-        ResourceName | None, Meta(description="Any extended resource, for example nvidia.com/mig-3g.40gb.")
+        ResourceName | None, Meta(description="Any extended resource, for example example.org/npu.")
+    ] = None
+    allocation: Annotated[
+        Literal["Auto", "ExtendedResource", "DRA"],
+        Meta(
+            description="How GPUs are asked for: as an extended resource, or by a ResourceClaim (DRA). Auto takes the "
+            "extended resource where it can say what is asked for."
+        ),
+    ] = "Auto"
+    device_class_name: Annotated[
+        ObjectName | None, Meta(description="DeviceClass, with DRA; the vendor's when absent.")
+    ] = None
+    selectors: Annotated[
+        list[Selector],
+        Meta(
+            max_length=8,
+            description="CEL expressions over `device`, with DRA; all must be true. An attribute that a "
+            "device lacks is an error that stops allocation: ask with `in` first.",
+        ),
+    ] = []
+    alternatives: Annotated[
+        list[GpuAlternative],
+        Meta(max_length=8, description="Kinds of devices in the order of preference, with DRA (firstAvailable)."),
+    ] = []
+    resource_claim_template_name: Annotated[
+        ObjectName | None, Meta(description="Your own ResourceClaimTemplate of this namespace, with DRA.")
     ] = None
 
 
@@ -161,6 +222,21 @@ class Scheduling(Struct, frozen=True, rename="camel", omit_defaults=True):
 class Rollout(Struct, frozen=True, rename="camel", omit_defaults=True):
     """How a new revision replaces the old one."""
 
+    strategy: Annotated[
+        Literal["Auto", "Surge", "Borrow", "Recreate"],
+        Meta(
+            description="Surge: new replicas start beside the old ones. Borrow: one old replica goes first, and its "
+            "GPU serves a new one. Recreate: all old ones go first. Auto: Surge without GPUs; with GPUs one new "
+            "replica is tried beside the old ones, and where there is no room one old replica gives its place."
+        ),
+    ] = "Auto"
+    paused: Annotated[
+        bool,
+        Meta(description="Whether a new revision waits: it starts nothing and replaces nothing until this is false."),
+    ] = False
+    revision_history_limit: Annotated[
+        int, Meta(ge=0, le=50, description="Older revisions that are kept to go back to.")
+    ] = 10
     progress_deadline: Annotated[
         Duration | None,
         Meta(

@@ -27,13 +27,30 @@ class ModelStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     verified: bool | None = None
 
 
-class GpuStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """How GPUs are asked for."""
+class AllocatedDevice(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A device that a pod got by its claim."""
 
-    mechanism: Annotated[str, Meta(max_length=32)]
-    resource_name: Annotated[str, Meta(max_length=253)]
+    pod: Annotated[str, Meta(max_length=253)]
+    driver: Annotated[str, Meta(max_length=253)]
+    pool: Annotated[str, Meta(max_length=253)]
+    device: Annotated[str, Meta(max_length=253)]
+
+
+class GpuStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How GPUs are asked for, and why this way."""
+
+    mechanism: Annotated[str, Meta(max_length=32, description="ExtendedResource or DRA.")]
     count: int
     request: ShortText
+    reason: Annotated[ShortText | None, Meta(description="Why this mechanism.")] = None
+    resource_name: Annotated[ShortText | None, Meta(description="The extended resource.")] = None
+    device_class: Annotated[
+        Annotated[str, Meta(max_length=512)] | None, Meta(description="DeviceClasses in the order of preference.")
+    ] = None
+    claim_template: Annotated[ShortText | None, Meta(description="The ResourceClaimTemplate of the pods.")] = None
+    allocated: Annotated[
+        list[AllocatedDevice], Meta(max_length=16, description="Devices that pods got by their claims; 16 at most.")
+    ] = []
 
 
 class RevisionStatus(Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -132,10 +132,23 @@ class PodStatus(Struct, frozen=True, rename="camel"):
     container_statuses: list[ContainerStatus] = []
 
 
+class PodResourceClaim(Struct, frozen=True, rename="camel"):
+    """A claim for devices that a pod names."""
+
+    resource_claim_template_name: str = ""
+
+
+class PodSpec(Struct, frozen=True, rename="camel"):
+    """What a pod asks for, as far as it matters after it was made."""
+
+    resource_claims: list[PodResourceClaim] = []
+
+
 class Pod(Struct, frozen=True, rename="camel"):
     """A pod of a model."""
 
     metadata: ObjectMeta
+    spec: PodSpec = field(default_factory=PodSpec)
     status: PodStatus = field(default_factory=PodStatus)
 
     def condition(self, kind: str) -> ObjectCondition | None:
@@ -154,3 +167,42 @@ class Node(Struct, frozen=True, rename="camel"):
 
     metadata: ObjectMeta
     status: NodeStatus = field(default_factory=NodeStatus)
+
+
+class DeviceClass(Struct, frozen=True, rename="camel"):
+    """A DeviceClass: only its name matters."""
+
+    metadata: ObjectMeta
+
+
+class DeviceResult(Struct, frozen=True, rename="camel"):
+    """One device that a claim got."""
+
+    driver: str = ""
+    pool: str = ""
+    device: str = ""
+
+
+class DeviceResults(Struct, frozen=True, rename="camel"):
+    """All devices that a claim got."""
+
+    results: list[DeviceResult] = []
+
+
+class Allocation(Struct, frozen=True, rename="camel"):
+    """What the scheduler gave to a claim."""
+
+    devices: DeviceResults = field(default_factory=DeviceResults)
+
+
+class ClaimStatus(Struct, frozen=True, rename="camel"):
+    """Whether a claim got its devices."""
+
+    allocation: Allocation | None = None
+
+
+class ResourceClaim(Struct, frozen=True, rename="camel"):
+    """A claim that Kubernetes made for one pod from our template; the pod owns it."""
+
+    metadata: ObjectMeta
+    status: ClaimStatus = field(default_factory=ClaimStatus)

@@ -10,8 +10,10 @@ from modelyard_operator.api.accelerator_profile import AcceleratorProfile
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_runtime import ModelRuntime
 from modelyard_operator.api.names import API_VERSION, MANAGED_SELECTOR
-from modelyard_operator.api.objects import Child, Node, Pod
+from modelyard_operator.api.objects import Child, DeviceClass, Node, Pod, ResourceClaim
 from modelyard_operator.reading import child_from_raw, from_raw
+
+DEVICE_API = "resource.k8s.io/v1"
 
 
 class Resource(Struct, frozen=True):
@@ -57,8 +59,21 @@ BUDGETS = Resource(
 POLICIES = Resource(
     "NetworkPolicy", "networking.k8s.io/v1", "networkpolicies", Child, selector=MANAGED_SELECTOR, reader=child_from_raw
 )
+DEVICE_CLASSES = Resource("DeviceClass", DEVICE_API, "deviceclasses", DeviceClass, namespaced=False)
+CLAIM_TEMPLATES = Resource(
+    "ResourceClaimTemplate",
+    DEVICE_API,
+    "resourceclaimtemplates",
+    Child,
+    selector=MANAGED_SELECTOR,
+    reader=child_from_raw,
+)
+CLAIMS = Resource("ResourceClaim", DEVICE_API, "resourceclaims", ResourceClaim, selector=MANAGED_SELECTOR)
 
 EVENTS = Resource("Event", "v1", "events", Child)
 
-WRITTEN = {one.kind: one for one in (DEPLOYMENTS, SERVICES, HISTORY, BUDGETS, POLICIES)}
-WATCHED = (MODEL_RUNTIMES, ACCELERATOR_PROFILES, NODES, PODS, *WRITTEN.values())
+_OWNED = (DEPLOYMENTS, SERVICES, HISTORY, BUDGETS, POLICIES)
+WRITTEN = {one.kind: one for one in (*_OWNED, CLAIM_TEMPLATES)}
+WATCHED = (MODEL_RUNTIMES, ACCELERATOR_PROFILES, NODES, PODS, *_OWNED)
+# Watched only where the API server serves them.
+DEVICE_KINDS = (DEVICE_CLASSES, CLAIM_TEMPLATES, CLAIMS)

@@ -1,7 +1,7 @@
 """Resolved revision -> Kubernetes objects. Pure: the same input gives the same bytes.
 
 One file for each kind; `pod` is the large one, with `fetch` and `server` for its two containers and `merge` for the
-user's podTemplate. `children` and `retired` in `decide` choose which of them a model needs.
+user's podTemplate. `decide` chooses which of them a model needs.
 """
 
 from typing import Any

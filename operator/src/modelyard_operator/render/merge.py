@@ -11,6 +11,7 @@ _KEYED = {
     "env": "name",
     "volumeMounts": "mountPath",
     "imagePullSecrets": "name",
+    "resourceClaims": "name",
 }
 
 

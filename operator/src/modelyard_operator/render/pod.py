@@ -8,6 +8,7 @@ from modelyard_operator.api.names import LABEL_KUEUE_QUEUE, LABEL_REVISION, mode
 from modelyard_operator.revision import Resolved
 
 from . import Manifest
+from .claim_template import pod_claims
 from .fetch import fetch_container, fetch_volumes
 from .merge import merged
 from .server import grace_period, server_container
@@ -38,6 +39,7 @@ def pod_template(parent: ModelDeployment, resolved: Resolved) -> Manifest:
             "initContainers": [fetch_container(resolved)],
             "containers": [server_container(resolved, name)],
             "volumes": _volumes(resolved),
+            **pod_claims(name, resolved),
             **_placement(name, resolved),
         },
     }

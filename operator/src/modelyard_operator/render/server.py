@@ -7,6 +7,7 @@ from modelyard_operator.api.scalars import parse_duration
 from modelyard_operator.revision import Resolved
 
 from . import Manifest
+from .claim_template import CLAIM
 from .fetch import security_context
 
 PROBE_PERIOD = 5
@@ -82,11 +83,13 @@ def _seconds(duration: str) -> str:
 def _resources(resolved: Resolved) -> Manifest:
     requests = dict(resolved.resources.requests or {})
     limits = dict(resolved.resources.limits or {})
-    if resolved.gpu:
+    if resolved.gpu and resolved.gpu.resource_name:
         # Extended resources cannot be overcommitted, so request and limit are the same number.
         requests[resolved.gpu.resource_name] = limits[resolved.gpu.resource_name] = resolved.gpu.count
-    found = {"requests": requests, "limits": limits}
-    return {name: _as_quantities(values) for name, values in found.items() if values}
+    found: Manifest = {"requests": _as_quantities(requests), "limits": _as_quantities(limits)}
+    if resolved.gpu and resolved.gpu.claim:
+        found["claims"] = [{"name": CLAIM}]
+    return {name: values for name, values in found.items() if values}
 
 
 def _as_quantities(values: dict[str, int | str]) -> dict[str, str]:
