@@ -22,6 +22,8 @@ Rooms
   processes     start, watch and stop exactly the processes that we started
   components    arguments of etcd and the control plane's programs
   controlplane  a control plane on loopback, no root: for integration tests
+  simulation    nodes without a machine: kube-scheduler and KWOK on such a control plane
+  audit         who sent which request, by the API server's own log
   daemons       every process of the cluster: arguments, files, health
   nodefiles     configuration of containerd, CNI, kubelet, kube-proxy, CoreDNS, registry
   network       bridge, sysctls, guard rules; and their removal

@@ -5,8 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import layout
+from . import audit, layout
 from .pki import Certificate
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Requests that a component of Kubernetes may send: a second on average, and at once."""
+
+    qps: int
+    burst: int
+
+    def arguments(self) -> list[str]:
+        """The flags that set it."""
+        return [f"--kube-api-qps={self.qps}", f"--kube-api-burst={self.burst}"]
+
+
+# Kubernetes' own default of 20 a second makes about four Deployments a second Ready, whoever created them.
+UNBOUND = Rate(qps=2000, burst=4000)
 
 
 @dataclass(frozen=True)
@@ -14,7 +30,8 @@ class ControlPlaneSettings:
     """Where the parts of one control plane listen and keep their data.
 
     `node_tier` is False for a control plane without nodes: its API server may then live on loopback,
-    an address that endpoints refuse. Port 0 for the controller manager: it serves nothing.
+    an address that endpoints refuse. Port 0 for the controller manager: it serves nothing. `audit` is the folder of
+    the audit policy and log; None for no log.
     """
 
     pki: Path
@@ -26,6 +43,7 @@ class ControlPlaneSettings:
     etcd_health_port: int
     controller_manager_port: int = 0
     node_tier: bool = False
+    audit: Path | None = None
 
     @property
     def server(self) -> str:
@@ -90,6 +108,7 @@ def apiserver_arguments(settings: ControlPlaneSettings) -> list[str]:
         "--enable-admission-plugins=NodeRestriction",
         "--profiling=false",
         *_front_proxy_arguments(pki),
+        *(_audit_arguments(settings.audit) if settings.audit else []),
         *(_node_arguments(settings) if settings.node_tier else ["--endpoint-reconciler-type=none"]),
         *([] if settings.node_tier else ["--disable-admission-plugins=ServiceAccount"]),
     ]
@@ -106,6 +125,15 @@ def _node_arguments(settings: ControlPlaneSettings) -> list[str]:
     ]
 
 
+def _audit_arguments(folder: Path) -> list[str]:
+    """Return the flags of the audit log; it is written line by line, so that a reader need not wait for a batch."""
+    return [
+        f"--audit-policy-file={folder / audit.POLICY_NAME}",
+        f"--audit-log-path={folder / audit.LOG_NAME}",
+        "--audit-log-mode=blocking",
+    ]
+
+
 def _front_proxy_arguments(pki: Path) -> list[str]:
     return [
         f"--requestheader-client-ca-file={pki / 'front-proxy-ca.crt'}",
@@ -118,8 +146,10 @@ def _front_proxy_arguments(pki: Path) -> list[str]:
     ]
 
 
-def controller_manager_arguments(settings: ControlPlaneSettings, kubeconfig: Path) -> list[str]:
-    """Return kube-controller-manager's arguments."""
+def controller_manager_arguments(
+    settings: ControlPlaneSettings, kubeconfig: Path, rate: Rate | None = None
+) -> list[str]:
+    """Return kube-controller-manager's arguments; its own limit of requests when no rate is given."""
     pki = settings.pki
     return [
         *_client_arguments(kubeconfig, settings.controller_manager_port),
@@ -129,12 +159,26 @@ def controller_manager_arguments(settings: ControlPlaneSettings, kubeconfig: Pat
         f"--cluster-signing-cert-file={pki / 'ca.crt'}",
         f"--cluster-signing-key-file={pki / 'ca.key'}",
         "--horizontal-pod-autoscaler-sync-period=5s",
+        *(rate.arguments() if rate else []),
     ]
 
 
-def scheduler_arguments(kubeconfig: Path, port: int) -> list[str]:
-    """Return kube-scheduler's arguments."""
-    return _client_arguments(kubeconfig, port)
+def scheduler_arguments(kubeconfig: Path, port: int, rate: Rate | None = None) -> list[str]:
+    """Return kube-scheduler's arguments; its own limit of requests when no rate is given."""
+    return [*_client_arguments(kubeconfig, port), *(rate.arguments() if rate else [])]
+
+
+def kwok_arguments(kubeconfig: Path, stages: Path, port: int) -> list[str]:
+    """Return KWOK's arguments: it plays the kubelet of every node."""
+    return [
+        f"--kubeconfig={kubeconfig}",
+        f"--config={stages}",
+        "--manage-all-nodes=true",
+        "--node-ip=127.0.0.1",
+        "--cidr=10.128.0.1/16",
+        "--node-lease-duration-seconds=40",
+        f"--server-address=127.0.0.1:{port}",
+    ]
 
 
 def _client_arguments(kubeconfig: Path, port: int) -> list[str]:

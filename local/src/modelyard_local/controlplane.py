@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from . import kubeconfig
+from . import audit, kubeconfig
 from .api import ApiClient
 from .components import (
     ControlPlaneSettings,
+    Rate,
     apiserver_arguments,
     certificates,
     controller_manager_arguments,
@@ -53,13 +54,24 @@ class Ports:
 class ControlPlane:
     """One control plane whose whole state is `directory`.
 
-    `ports` are chosen when not given. `start` on a directory whose control plane runs finds it again.
+    `ports` are chosen when not given. `rate` is the controller manager's; its own default when not given. An `audited`
+    plane logs who sends what. `start` on a directory whose control plane runs finds it again.
     """
 
-    def __init__(self, directory: Path, *, ports: Ports | None = None, controller_manager: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        ports: Ports | None = None,
+        controller_manager: bool = False,
+        rate: Rate | None = None,
+        audited: bool = False,
+    ) -> None:
         self.directory = directory.absolute()
         self._fixed = ports
         self._with_controller_manager = controller_manager
+        self._rate = rate
+        self._audited = audited
         self._tools = ToolBox(Paths.from_env(os.environ))
         self._processes = Supervisor(self.directory / "run", self.directory / "log")
         self._ports_file = self.directory / "ports.json"
@@ -92,10 +104,17 @@ class ControlPlane:
         """Return the log of etcd, kube-apiserver or kube-controller-manager."""
         return self._processes.log(name)
 
+    @property
+    def audit_log(self) -> Path:
+        """The audit log of an `audited` plane; `audit.AuditLog` reads it."""
+        return self.directory / audit.LOG_NAME
+
     def start(self) -> None:
         """Start what does not run and wait until it is ready; free ports that get taken meanwhile are chosen anew."""
         self._require_tools()
         ensure_pki(self.pki, certificates(ADDRESS))
+        if self._audited:
+            kubeconfig.write_private(self.directory / audit.POLICY_NAME, audit.policy())
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 self._start_on(self._choose_ports(anew=attempt > 1))
@@ -117,10 +136,15 @@ class ControlPlane:
 
     def service_account_kubeconfig(self, namespace: str, name: str, seconds: int = 24 * 3600) -> Path:
         """Mint a token of an existing ServiceAccount and return a kubeconfig that uses it."""
+        return self.process_kubeconfig(namespace, name, seconds)[0]
+
+    def process_kubeconfig(self, namespace: str, name: str, seconds: int = 24 * 3600) -> tuple[Path, str]:
+        """Return a kubeconfig with a token of its own, and the `credential` by which the audit log knows it."""
         token = self.client().mint_token(namespace, name, seconds)
-        path = self.directory / f"{namespace}-{name}.kubeconfig"
+        credential = audit.credential(token)
+        path = self.directory / f"{namespace}-{name}-{credential[-8:]}.kubeconfig"
         kubeconfig.write_for_token(path, self.server, self.pki, token)
-        return path
+        return path, credential
 
     def _require_tools(self) -> None:
         names = ["etcd", "kube-apiserver"] + ["kube-controller-manager"] * self._with_controller_manager
@@ -145,7 +169,7 @@ class ControlPlane:
         name = "kube-controller-manager"
         config = self.directory / f"{name}.kubeconfig"
         kubeconfig.write_for_certificate(config, settings.server, self.pki, name)
-        self._run(name, controller_manager_arguments(settings, config))
+        self._run(name, controller_manager_arguments(settings, config, self._rate))
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         self._processes.wait_ready(name, lambda: client.get(account) is not None, READY_SECONDS)
 
@@ -161,6 +185,7 @@ class ControlPlane:
             etcd_port=ports.etcd,
             etcd_peer_port=ports.etcd_peer,
             etcd_health_port=ports.etcd_health,
+            audit=self.directory if self._audited else None,
         )
 
     def _choose_ports(self, *, anew: bool) -> Ports:

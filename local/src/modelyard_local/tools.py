@@ -56,6 +56,7 @@ TOOLS = (
     Tool("versitygw", "versitygw", "github.com/versity/versitygw/cmd/versitygw", "node"),
     Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm", "all"),
     Tool("kubeconform", "kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", "all"),
+    Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", "all"),
 )
 STAMPS = {
     "kubernetes": Stamp(
