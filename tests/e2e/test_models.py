@@ -29,6 +29,7 @@ def test_digits_from_training_to_right_predictions(chosen: Target, packages: Sto
     assert status["model"]["digest"].startswith("sha256:")
     assert status["gpu"] == {
         "mechanism": "ExtendedResource",
+        "reason": "An extended resource can say what is asked for.",
         "resourceName": "nvidia.com/gpu",
         "count": 1,
         "request": "1 nvidia.com/gpu",

@@ -14,7 +14,11 @@ from msgspec import Struct
 from .api.model_deployment import ModelDeployment, ModelDeploymentSpec, ModelSource
 from .api.model_status import ModelDeploymentStatus
 from .api.names import GROUP
-from .api.objects import Child, ChildStatus, ObjectMeta
+from .api.objects import Child, ChildStatus, ObjectMeta, Pod
+
+# Conditions of a pod that tell where it stands; of a Deployment only those that tell what is wrong.
+TELLING = frozenset({"PodScheduled", "Ready", "DisruptionTarget"})
+DEADLINE = "ProgressDeadlineExceeded"
 
 
 class _Child(Struct, frozen=True, rename="camel"):
@@ -58,10 +62,11 @@ def from_body(body: Mapping[str, Any]) -> ModelDeployment:
 
 
 def child_from_raw(raw: msgspec.Raw | bytes) -> Child:
-    """An object that the operator wrote, with its content still as JSON. Annotations of others are left out."""
+    """An object that the operator wrote, with its content still as JSON, and without what no decision depends on."""
     found = msgspec.json.decode(raw, type=_Child, strict=False)
     spec = bytes(found.spec)
     annotations = {key: value for key, value in found.metadata.annotations.items() if key.startswith(f"{GROUP}/")}
+    wrong = [one for one in found.status.conditions if one.type == "ReplicaFailure" or one.reason == DEADLINE]
     return Child(
         metadata=msgspec.structs.replace(found.metadata, annotations=annotations),
         replicas=msgspec.json.decode(spec, type=_Replicas).replicas,
@@ -69,7 +74,18 @@ def child_from_raw(raw: msgspec.Raw | bytes) -> Child:
         digest=hash(spec),
         packed=zlib.compress(found.data, 1) if found.data else b"",
         revision=found.revision,
-        status=found.status,
+        status=msgspec.structs.replace(found.status, conditions=wrong),
+    )
+
+
+def pod_from_raw(raw: msgspec.Raw | bytes) -> Pod:
+    """A pod without what no decision depends on: each change of it would wake the model."""
+    found = msgspec.json.decode(raw, type=Pod, strict=False)
+    telling = [one for one in found.status.conditions if one.type in TELLING]
+    return msgspec.structs.replace(
+        found,
+        metadata=msgspec.structs.replace(found.metadata, annotations={}),
+        status=msgspec.structs.replace(found.status, conditions=telling),
     )
 
 

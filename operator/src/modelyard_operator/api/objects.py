@@ -48,9 +48,7 @@ class ChildStatus(Struct, frozen=True, rename="camel"):
     """The status of a Deployment; empty for other kinds."""
 
     observed_generation: int = 0
-    replicas: int = 0
     ready_replicas: int = 0
-    updated_replicas: int = 0
     conditions: list[ObjectCondition] = []
 
 
