@@ -25,13 +25,13 @@ class Settings(Struct, frozen=True):
         Literal["Always", "IfNotPresent", "Never"], Meta(description="pull policy of the model pods")
     ] = "IfNotPresent"
     workers: Annotated[int, Meta(ge=1, le=256, description="models reconciled at the same time")] = 16
-    api_qps: Annotated[float, Meta(gt=0, description="requests a second to the API server, on average")] = 100.0
-    api_burst: Annotated[int, Meta(ge=1, description="requests to the API server at once")] = 200
+    api_qps: Annotated[float, Meta(gt=0, description="requests a second to the API server, on average")] = 300.0
+    api_burst: Annotated[int, Meta(ge=1, description="requests to the API server at once")] = 600
     lease_name: Annotated[str, Meta(min_length=1, description="Lease by which one replica leads")] = (
         "modelyard-operator"
     )
     lease_namespace: Annotated[str, Meta(description="its namespace; POD_NAMESPACE when empty")] = ""
-    lease_duration: Annotated[float, Meta(ge=2, description="seconds after which a silent leader is replaced")] = 15.0
+    lease_duration: Annotated[float, Meta(ge=2, description="seconds after which a silent leader is replaced")] = 8.0
     http_port: Annotated[int, Meta(ge=0, le=65535, description="port of /metrics, /healthz, /readyz")] = 8080
     drain_timeout: Annotated[float, Meta(ge=0, description="seconds that running reconciles get at the end")] = 20.0
     log_format: Annotated[Literal["json", "text"], Meta(description="how log lines look")] = "json"
