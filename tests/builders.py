@@ -77,10 +77,10 @@ def live(manifest: Manifest, uid: str = "live", **extra: Any) -> Child:
 
 
 def pod(revision: str, name: str = "pod-0", *, ready: bool = False, scheduled: bool = True, **fields: Any) -> Pod:
-    """A pod of a revision; `fields` are of its status, except `deleted`."""
+    """A pod of a revision; `fields` are of its status, except `deleted`, `unscheduled`, `template` and `gates`."""
     deleted = fields.pop("deleted", False)
     unscheduled = fields.pop("unscheduled", "")
-    template = fields.pop("template", "")
+    template, gates = fields.pop("template", ""), fields.pop("gates", [])
     conditions = [{"type": "PodScheduled", "status": "True" if scheduled else "False"}]
     if not scheduled:
         conditions[0] |= {"reason": "Unschedulable", "message": unscheduled}
@@ -97,7 +97,7 @@ def pod(revision: str, name: str = "pod-0", *, ready: bool = False, scheduled: b
     claims = [{"name": "gpu", "resourceClaimTemplateName": template}] if template else []
     body = {
         "metadata": metadata,
-        "spec": {"resourceClaims": claims},
+        "spec": {"resourceClaims": claims, "schedulingGates": [{"name": gate} for gate in gates]},
         "status": {"conditions": conditions, **fields},
     }
     return msgspec.convert(body, Pod)

@@ -31,11 +31,12 @@ from modelyard_local.controlplane import ControlPlane
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_runtime import ModelRuntime
 from modelyard_operator.crd import KINDS, document
-from modelyard_operator.decide import Observed, decide
+from modelyard_operator.decide import decide
 from modelyard_operator.kube import kubeconfig, resources
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.throttle import Throttle
 from modelyard_operator.kube.transport import Transport
+from modelyard_operator.observed import Observed
 from modelyard_operator.revision import Catalog, Defaults
 from modelyard_operator.surroundings import Surroundings
 

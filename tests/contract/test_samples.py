@@ -10,13 +10,14 @@ import msgspec
 import pytest
 import yaml
 
-from builders import DEFAULTS, UID, catalog, runtime
-from modelyard_operator import crd
+from builders import DEFAULTS, UID, catalog, device_class, runtime
+from modelyard_operator import crd, placement
 from modelyard_operator.api.accelerator_profile import AcceleratorProfile
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_runtime import ModelRuntime
 from modelyard_operator.api.objects import Node
-from modelyard_operator.decide import Observed, decide
+from modelyard_operator.decide import decide
+from modelyard_operator.observed import Observed
 from modelyard_operator.render.controller_revision import controller_revision
 from modelyard_operator.revision import Resolved
 
@@ -27,6 +28,7 @@ TEXTS = {path.stem: path.read_text() for path in SAMPLES}
 OBJECTS: dict[str, Object] = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
 MODELS = [name for name, one in OBJECTS.items() if one["kind"] == "ModelDeployment"]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/README.md")]
+CLASSES = [device_class("gpu.nvidia.com"), device_class("mig.nvidia.com")]
 BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SCHEMAS = {kind.struct.__name__: crd.document(kind)["spec"]["versions"][0]["schema"] for kind in crd.KINDS}
 STRUCTS: dict[str, type] = {kind.struct.__name__: kind.struct for kind in crd.KINDS}
@@ -76,7 +78,7 @@ class TestEverySample:
 def test_every_model_becomes_objects_that_kubernetes_accepts(name: str) -> None:
     parent = parsed(name)
     assert isinstance(parent, ModelDeployment)
-    decision = decide(parent, Observed(), catalog(), DEFAULTS)
+    decision = decide(parent, Observed(), catalog(*CLASSES), DEFAULTS)
     revision = decision.facts.revision
     assert isinstance(revision, Resolved)
     for manifest in [*decision.apply, controller_revision(parent, revision, 1)]:
@@ -111,7 +113,8 @@ def test_the_runtime_and_the_profile_serve_a_model_that_names_them() -> None:
     revision = decision.facts.revision
     assert isinstance(revision, Resolved)
     assert revision.runtime_name == "vllm"
-    assert "1 of 1 nodes could serve it" in decision.facts.shortage
+    assert revision.gpu is not None
+    assert placement.fits_somewhere(revision.gpu, [H100_NODE])
 
 
 # Labels of GPU feature discovery on an H100 of 80 GB; the driver reports its memory in MiB.

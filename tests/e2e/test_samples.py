@@ -14,6 +14,9 @@ SAMPLES = Path(__file__).parents[2] / "manifests/samples"
 OUTCOMES = {
     "digits": ("Ready", "1 of 1 replicas answer"),
     "digits-gpu": ("Ready", "1 of 1 replicas answer"),
+    "digits-slice": ("InsufficientGPU", "1 has no nvidia.com/mig-3g.40gb at all"),
+    "digits-alternatives": ("NoGPUMechanism", "there is no DeviceClass gpu.nvidia.com and no mig.nvidia.com"),
+    "digits-borrow": ("Ready", "2 of 2 replicas answer"),
     "diabetes": ("Ready", "2 of 2 replicas answer"),
     "breast-cancer": ("Ready", "1 of 1 replicas answer"),
     "digits-paused": ("Paused", "spec.replicas is 0"),

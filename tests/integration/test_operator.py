@@ -176,7 +176,7 @@ def test_a_quota_without_room_is_told_in_the_server_s_words(
 
 def test_a_pod_template_that_breaks_the_rules_is_told(shared: Cluster, operator: Operator, namespace: str) -> None:
     shared.apply(model(namespace, podTemplate={"spec": {"hostNetwork": True}}))
-    assert "violates PodSecurity" in shared.reason(namespace, "PodRejected")["message"]
+    assert "violates PodSecurity" in shared.reason(namespace, "PodSecurityViolation")["message"]
     shared.apply(model(namespace, podTemplate={"spec": {"containers": [{"name": "Not A Name", "image": "x"}]}}))
     assert "Invalid value" in shared.reason(namespace, "ApplyRejected")["message"]
     twice = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]

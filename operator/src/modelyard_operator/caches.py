@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from .api.model_deployment import ModelDeployment
 from .cache import Key, Store, after, model_of, newer
-from .decide import Observed
 from .kube import resources
 from .kube.resources import Resource
+from .observed import Observed
 from .revision import Catalog
 
 # The key of a whole namespace: its NetworkPolicy belongs to no single model.

@@ -14,7 +14,7 @@ from .diagnosis import Finding, Stage, remedy
 from .facts import Facts, Verdict
 from .reasons import CATALOGUE, ConditionType, Reason, Unresolved
 from .revision import Resolved
-from .summary import cut, summary
+from .summary import NO_GPU, cut, summary
 
 MESSAGE_LIMIT = 1024
 TEXT_LIMIT = 256
@@ -43,6 +43,7 @@ def status(parent: ModelDeployment, facts: Facts, now: str) -> ModelDeploymentSt
         ready_revision=revision if ready.status == "True" else previous.ready_revision,
         model=_model(parent, facts, revision),
         gpu=_gpu(parent, facts, resolved.gpu) if resolved and resolved.gpu else None,
+        rollout=facts.rollout,
         revisions=facts.revisions,
         conditions=[_condition(parent, kind, verdict, now) for kind, verdict in verdicts.items()],
     )
@@ -88,6 +89,8 @@ def _ready(parent: ModelDeployment, facts: Facts) -> Verdict:  # noqa: PLR0911 -
     progress = f"{facts.ready} of {desired} replicas of revision {facts.revision.name} are ready"
     if facts.deadline_exceeded:
         return _failed(Reason.PROGRESS_DEADLINE_EXCEEDED, f"{progress}, and none was added in time")
+    if parent.spec.rollout.paused and facts.rollout is not None:
+        return _failed(Reason.ROLLOUT_PAUSED, f"{progress}, and {facts.rollout.message}")
     if _old_serves(facts):
         return _failed(Reason.ROLLING_OUT, f"{progress}; the previous revision goes on serving until they are")
     names = {Stage.FETCHING: Reason.FETCHING, Stage.LOADING: Reason.LOADING}
@@ -97,11 +100,11 @@ def _ready(parent: ModelDeployment, facts: Facts) -> Verdict:  # noqa: PLR0911 -
 def _explained(parent: ModelDeployment, facts: Facts, finding: Finding) -> str:
     """The cause with its numbers, and what to do next."""
     text = finding.message.rstrip(". ")
-    if finding.reason is Reason.INSUFFICIENT_GPU and isinstance(facts.revision, Resolved) and facts.revision.gpu:
+    if finding.reason in NO_GPU and isinstance(facts.revision, Resolved) and facts.revision.gpu:
         waiting = max(0, parent.spec.replicas - facts.ready)
         text = (
-            f"{facts.ready} of {parent.spec.replicas} replicas are ready, {waiting} wait for "
-            f"{facts.revision.gpu} each: {facts.shortage}. Scheduler: {text}"
+            f"{facts.ready} of {parent.spec.replicas} replicas are ready, {waiting} wait{'s' * (waiting == 1)} for "
+            f"{facts.revision.gpu}{' each' * (waiting != 1)}: {text}"
         )
     serving = "; the previous revision goes on serving" if _old_serves(facts) else ""
     return f"{text}. {remedy(finding.reason)}{serving}" if finding.reason else text

@@ -5,34 +5,20 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from . import claims, diagnosis, drift, placement, rollout
+from . import claims, counts, drift, facts, rollout
 from .api.model_deployment import ModelDeployment
-from .api.model_status import RevisionStatus
-from .api.names import ANNOTATION_SPEC_HASH, LABEL_INTENT, LABEL_REVISION, model_labels
-from .api.objects import Child, Pod, ResourceClaim
+from .api.names import ANNOTATION_SPEC_HASH, LABEL_INTENT, LABEL_REVISION
+from .api.objects import Child
 from .facts import Facts
+from .observed import Observed
 from .reasons import Unresolved
 from .render import Manifest
 from .render.claim_template import claim_template, claim_template_name
 from .render.controller_revision import controller_revision
 from .render.deployment import deployment
 from .render.disruption_budget import disruption_budget
-from .render.service import service, url
+from .render.service import service
 from .revision import Catalog, Defaults, Resolved, intent, resolve
-
-HISTORY_LIMIT = 10
-
-
-class Observed(Struct, frozen=True):
-    """What the caches hold of one model: objects that it controls, and its pods."""
-
-    deployments: Sequence[Child] = ()
-    pods: Sequence[Pod] = ()
-    history: Sequence[Child] = ()
-    services: Sequence[Child] = ()
-    budgets: Sequence[Child] = ()
-    claim_templates: Sequence[Child] = ()
-    claims: Sequence[ResourceClaim] = ()
 
 
 class Scale(Struct, frozen=True):
@@ -64,32 +50,52 @@ class Decision(Struct, frozen=True):
 def decide(parent: ModelDeployment, observed: Observed, catalog: Catalog, defaults: Defaults) -> Decision:
     """The next actions for one model."""
     revision = asked_revision(parent, observed.history, catalog, defaults)
+    request = revision.gpu if isinstance(revision, Resolved) else None
+    current = counts.current(observed, request, catalog.nodes)
     if isinstance(revision, Unresolved):
         # Nothing can be said about pods: what serves goes on serving, unless the user paused the model.
         paused = [_scaled(one, 0) for one in observed.deployments if parent.spec.replicas == 0]
-        return Decision([], [one for one in paused if one], [], _facts(parent, observed, revision, catalog, None))
-    current = _current(observed)
-    new = current.pop(revision.name, rollout.Current(revision.name))
-    step = rollout.next_step(parent.spec.replicas, new, list(current.values()), surge=revision.gpu is None)
-    facts = _facts(parent, observed, revision, catalog, step)
-    # Pods wait for the template that they name, so it comes first.
-    template = claim_template(parent, revision)
-    wanted = [*([template] if template else []), service(parent), deployment(parent, revision, step.new)]
-    if budget := disruption_budget(parent):
-        wanted.append(budget)
-    if _is_ready(parent, facts) and (record := _record(parent, revision, observed.history)):
-        wanted.append(record)
-    old = {one.metadata.labels.get(LABEL_REVISION, ""): one for one in observed.deployments}
-    scaled = [_scaled(old[name], replicas) for name, replicas in step.old.items() if replicas > 0 and name in old]
-    pairs = [(manifest, _live(manifest, observed)) for manifest in wanted]
-    apply = [manifest for manifest, live in pairs if differs(manifest, live)]
+        known = facts.gather(parent, observed, revision, catalog.nodes, facts.Plan(current, None))
+        return Decision([], [one for one in paused if one], [], known)
+    step = rollout.next_step(
+        _asked(parent, revision, current),
+        current.get(revision.name, rollout.Current(revision.name)),
+        [one for name, one in current.items() if name != revision.name],
+    )
+    known = facts.gather(parent, observed, revision, catalog.nodes, facts.Plan(current, step))
+    pairs = [(one, _live(one, observed)) for one in _wanted(parent, observed, revision, known, step.new)]
+    apply = [one for one, live in pairs if differs(one, live)]
     return Decision(
         apply=apply,
-        scale=[one for one in scaled if one is not None],
+        scale=_scales(observed, step),
         delete=_removals(parent, observed, revision, step),
-        facts=facts,
+        facts=known,
         same=[(one["kind"], live) for one, live in pairs if live and not live.compared and one not in apply],
     )
+
+
+def _asked(parent: ModelDeployment, revision: Resolved, current: Mapping[str, rollout.Current]) -> rollout.Asked:
+    wanted = parent.spec.rollout
+    return rollout.Asked(
+        desired=parent.spec.replicas,
+        strategy=wanted.strategy,
+        gpus=revision.gpu is not None,
+        paused=wanted.paused,
+        served=facts.served(parent, current),
+    )
+
+
+def _wanted(parent: ModelDeployment, observed: Observed, revision: Resolved, known: Facts, new: int) -> list[Manifest]:
+    """What the model needs, in the order in which it is applied: pods wait for the template that they name."""
+    wanted = [service(parent), deployment(parent, revision, new)]
+    # A template is immutable, so one that is there is never sent again.
+    if (template := claim_template(parent, revision)) and _live(template, observed) is None:
+        wanted.insert(0, template)
+    if budget := disruption_budget(parent):
+        wanted.append(budget)
+    if known.ready >= parent.spec.replicas > 0 and known.replaced:
+        wanted += _record(parent, revision, observed.history)
+    return wanted
 
 
 def asked_revision(
@@ -132,95 +138,7 @@ def _live(manifest: Manifest, observed: Observed) -> Child | None:
     return next((one for one in kinds[manifest["kind"]] if one.metadata.name == name), None)
 
 
-def _current(observed: Observed) -> dict[str, rollout.Current]:
-    """Replica counts of each revision, from Deployments and from pods that outlive theirs."""
-    found: dict[str, rollout.Current] = {}
-    proven = {one.metadata.labels.get(LABEL_REVISION, "") for one in observed.history}
-    for one in observed.deployments:
-        name = one.metadata.labels.get(LABEL_REVISION, "")
-        leaving = one.metadata.deletion_timestamp is not None
-        found[name] = rollout.Current(name, 0 if leaving else one.replicas, proven=name in proven)
-    for pod in observed.pods:
-        name = pod.metadata.labels.get(LABEL_REVISION, "")
-        before = found.get(name, rollout.Current(name, proven=name in proven))
-        scheduled = pod.condition("PodScheduled")
-        waiting = scheduled is None or scheduled.status != "True"
-        found[name] = before._replace(
-            pods=before.pods + 1,
-            ready=before.ready + diagnosis.is_ready(pod),
-            waiting=before.waiting + waiting,
-        )
-    return found
-
-
-def _facts(
-    parent: ModelDeployment,
-    observed: Observed,
-    revision: Resolved | Unresolved,
-    catalog: Catalog,
-    step: rollout.Step | None,
-) -> Facts:
-    """What is true once the step is taken, so that nothing is left to tell until something else happens."""
-    name = revision.name if isinstance(revision, Resolved) else ""
-    request = revision.gpu if isinstance(revision, Resolved) else None
-    mine = [one for one in observed.pods if one.metadata.labels.get(LABEL_REVISION) == name]
-    live = diagnosis.live_pods(mine)
-    own = [one for one in observed.deployments if one.metadata.labels.get(LABEL_REVISION) == name]
-    findings = [diagnosis.examine(pod, request.resource_name if request else "") for pod in live]
-    refused = [finding for one in own if (finding := diagnosis.examine_deployment(one))]
-    ready = _ready(findings, own)
-    complete = ready >= parent.spec.replicas > 0
-    current = _current(observed)
-    return Facts(
-        revision=revision,
-        pods=len(diagnosis.live_pods(observed.pods)),
-        ready=ready,
-        stage=_stage(findings, parent.spec.replicas),
-        finding=None if complete else diagnosis.worst([*findings, *refused]),
-        deadline_exceeded=any(diagnosis.deadline_exceeded(one) for one in own),
-        replaced=step is not None
-        and not any(step.old.values())
-        and not any(one.ready for one in current.values() if one.name != name),
-        revisions=_revisions(name, current, step),
-        package=diagnosis.package(mine),
-        selector=",".join(f"{key}={value}" for key, value in model_labels(parent.metadata.name).items()),
-        url=url(parent),
-        shortage=placement.shortage(request, catalog.nodes) if request else "",
-        claim_template=claim_template_name(parent.metadata.name, revision) if isinstance(revision, Resolved) else "",
-        allocated=claims.allocated(observed.claims, live),
-    )
-
-
-def _revisions(name: str, current: dict[str, rollout.Current], step: rollout.Step | None) -> list[RevisionStatus]:
-    """Revisions that are asked for replicas, or still have a ready one."""
-    asked = {one.name: one.replicas for one in current.values()}
-    if step is not None:
-        asked |= {**step.old, name: step.new}
-    ready = {one.name: one.ready for one in current.values()}
-    return [
-        RevisionStatus(name=one, replicas=asked[one], ready=ready.get(one, 0))
-        for one in sorted(asked)
-        if asked[one] or ready.get(one)
-    ]
-
-
-def _stage(findings: Sequence[diagnosis.Finding], desired: int) -> diagnosis.Stage:
-    if len(findings) < desired:
-        return diagnosis.Stage.PENDING
-    return min((finding.stage for finding in findings), default=diagnosis.Stage.PENDING)
-
-
-def _is_ready(parent: ModelDeployment, facts: Facts) -> bool:
-    return facts.ready >= parent.spec.replicas > 0 and facts.replaced
-
-
-def _ready(findings: Sequence[diagnosis.Finding], own: Sequence[Child]) -> int:
-    """Ready pods that the revision's own Deployment counts, too: not those that outlived an earlier one."""
-    pods = sum(finding.stage is diagnosis.Stage.READY for finding in findings)
-    return min(pods, sum(one.status.ready_replicas for one in own))
-
-
-def _record(parent: ModelDeployment, revision: Resolved, history: Sequence[Child]) -> Manifest | None:
+def _record(parent: ModelDeployment, revision: Resolved, history: Sequence[Child]) -> list[Manifest]:
     """The record to write, if any. The newest is the revision that serves now, also after going back to an older one.
 
     Content that was written once is never rendered again: it is immutable, and another version may have written it.
@@ -228,9 +146,15 @@ def _record(parent: ModelDeployment, revision: Resolved, history: Sequence[Child
     newest = max((one.revision for one in history), default=0)
     own = next((one for one in history if one.metadata.labels.get(LABEL_REVISION) == revision.name), None)
     if own is not None and own.revision == newest:
-        return None
+        return []
     written = msgspec.json.decode(own.data()) if own else None
-    return controller_revision(parent, revision, newest + 1, written)
+    return [controller_revision(parent, revision, newest + 1, written)]
+
+
+def _scales(observed: Observed, step: rollout.Step) -> list[Scale]:
+    live = {one.metadata.labels.get(LABEL_REVISION, ""): one for one in observed.deployments}
+    scaled = [_scaled(live[name], replicas) for name, replicas in step.old.items() if replicas > 0 and name in live]
+    return [one for one in scaled if one is not None]
 
 
 def _scaled(live: Child, replicas: int) -> Scale | None:
@@ -247,14 +171,17 @@ def _removals(parent: ModelDeployment, observed: Observed, revision: Resolved, s
     ]
     if parent.spec.replicas < 2:
         gone += [Removal("PodDisruptionBudget", one.metadata.name, one.metadata.uid) for one in observed.budgets]
-    others = [one for one in observed.history if one.metadata.labels.get(LABEL_REVISION) != revision.name]
-    ordered = sorted(others, key=lambda one: -one.revision)
-    templates = claims.left_over(
-        observed.claim_templates,
-        observed.pods,
-        claim_template_name(parent.metadata.name, revision),
-        replacing=any(one.metadata.labels.get(LABEL_REVISION) != revision.name for one in observed.deployments),
-    )
+    deployed = {one.metadata.labels.get(LABEL_REVISION, "") for one in observed.deployments} | {revision.name}
+    template = claim_template_name(parent.metadata.name, revision)
+    replacing = deployed != {revision.name}
+    templates = claims.left_over(observed.claim_templates, observed.pods, template, replacing=replacing)
     gone += [Removal("ResourceClaimTemplate", one.metadata.name, one.metadata.uid) for one in templates]
-    gone += [Removal("ControllerRevision", one.metadata.name, one.metadata.uid) for one in ordered[HISTORY_LIMIT - 1 :]]
+    older = [one for one in observed.history if one.metadata.labels.get(LABEL_REVISION) != revision.name]
+    surplus = sorted(older, key=lambda one: -one.revision)[parent.spec.rollout.revision_history_limit :]
+    # The record of a revision that still runs tells that it was Ready once.
+    gone += [
+        Removal("ControllerRevision", one.metadata.name, one.metadata.uid)
+        for one in surplus
+        if one.metadata.labels.get(LABEL_REVISION) not in deployed
+    ]
     return gone

@@ -1,5 +1,6 @@
 """Pods and Deployments -> findings: where each pod stands and what holds it up. Pure."""
 
+import re
 from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
@@ -7,8 +8,10 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
+from . import placement
 from .api.names import FETCH_CONTAINER
-from .api.objects import Child, ContainerStatus, Pod, Terminated
+from .api.objects import Child, ContainerStatus, ObjectCondition, Pod, Terminated
+from .gpu import GpuRequest
 from .reasons import CATALOGUE, Reason
 
 
@@ -47,6 +50,12 @@ class _Report(Struct, frozen=True):
 
 _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
 _CONFIG = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+# Texts of the admission plugins ResourceQuota, PodSecurity and LimitRanger.
+_REFUSALS = (
+    (re.compile("exceeded quota"), Reason.QUOTA_EXCEEDED),
+    (re.compile("violates PodSecurity"), Reason.POD_SECURITY_VIOLATION),
+    (re.compile(r"(minimum|maximum) \S+ usage per |limit to request ratio per "), Reason.LIMIT_RANGE_EXCEEDED),
+)
 _REPORTED = frozenset(reason.value for reason in Reason)
 
 
@@ -74,13 +83,13 @@ def package(pods: Iterable[Pod]) -> Package | None:
     return None
 
 
-def examine(pod: Pod, gpu_resource: str = "") -> Finding:
+def examine(pod: Pod, request: GpuRequest | None = None) -> Finding:
     """Where one pod stands."""
     if is_ready(pod):
         return Finding(Stage.READY)
     scheduled = pod.condition("PodScheduled")
     if scheduled is not None and scheduled.status == "False":
-        return _unscheduled(scheduled.reason, scheduled.message, gpu_resource)
+        return _unscheduled(pod, scheduled, request)
     for status in pod.status.init_container_statuses:
         if finding := _held_up(status, Stage.FETCHING):
             return finding
@@ -90,17 +99,23 @@ def examine(pod: Pod, gpu_resource: str = "") -> Finding:
     return Finding(_stage(pod))
 
 
-def _unscheduled(reason: str, message: str, gpu_resource: str) -> Finding:
-    if reason == "SchedulingGated":
+def _unscheduled(pod: Pod, scheduled: ObjectCondition, request: GpuRequest | None) -> Finding:
+    message = scheduled.message
+    if scheduled.reason == "SchedulingGated":
+        if placement.is_queued(pod):
+            return Finding(Stage.PENDING, Reason.QUEUED, "the pods wait for Kueue to admit them")
         return Finding(Stage.PENDING, Reason.SCHEDULING_GATED, message or "the pod has scheduling gates")
     if "persistentvolumeclaim" in message and "not found" in message:
         return Finding(Stage.PENDING, Reason.MODEL_NOT_FOUND, f"{message}: correct spec.model.uri or create the claim")
-    if gpu_resource and f"Insufficient {gpu_resource}" in message:
-        return Finding(Stage.PENDING, Reason.INSUFFICIENT_GPU, message)
-    # With GPUs asked for, "didn't match Pod's node affinity" is about product and memory.
-    if gpu_resource and "node affinity/selector" in message:
-        return Finding(Stage.PENDING, Reason.INSUFFICIENT_GPU, message)
-    return Finding(Stage.PENDING, Reason.UNSCHEDULABLE, message)
+    return Finding(Stage.PENDING, placement.reason(message, request), message)
+
+
+def preempted(pod: Pod) -> Finding | None:
+    """That a pod which leaves, or has left, was preempted."""
+    disrupted = pod.condition("DisruptionTarget")
+    if disrupted is None or disrupted.status != "True" or disrupted.reason != "PreemptionByScheduler":
+        return None
+    return Finding(Stage.PENDING, Reason.PREEMPTED, f"pod {pod.metadata.name} was preempted ({disrupted.message})")
 
 
 def _held_up(status: ContainerStatus, stage: Stage) -> Finding | None:
@@ -154,9 +169,10 @@ def examine_deployment(deployment: Child) -> Finding | None:
     """What a Deployment knows that no pod can: pods that could not be created, and the deadline."""
     for condition in deployment.status.conditions:
         if condition.type == "ReplicaFailure" and condition.status == "True":
-            exceeded = "exceeded quota" in condition.message
-            reason = Reason.QUOTA_EXCEEDED if exceeded else Reason.POD_REJECTED
-            return Finding(Stage.PENDING, reason, condition.message)
+            found = next(
+                (reason for words, reason in _REFUSALS if words.search(condition.message)), Reason.POD_REJECTED
+            )
+            return Finding(Stage.PENDING, found, condition.message)
     return None
 
 
@@ -180,11 +196,19 @@ _SEVERITY = (
     Reason.IMAGE_PULL_FAILED,
     Reason.CONTAINER_CONFIG_ERROR,
     Reason.QUOTA_EXCEEDED,
+    Reason.LIMIT_RANGE_EXCEEDED,
+    Reason.POD_SECURITY_VIOLATION,
     Reason.POD_REJECTED,
+    Reason.INVALID_CLAIM,
+    Reason.VOLUME_NOT_BOUND,
+    Reason.PREEMPTED,
     Reason.INSUFFICIENT_GPU,
+    Reason.CLAIM_NOT_ALLOCATED,
     Reason.FETCH_FAILED,
     Reason.CRASH_LOOP,
+    Reason.TAINTED,
     Reason.UNSCHEDULABLE,
+    Reason.QUEUED,
     Reason.SCHEDULING_GATED,
 )
 

@@ -35,10 +35,20 @@ class Reason(StrEnum):
     WAITING = "Waiting"
     NOT_VERIFIED = "NotVerified"
 
+    ROLLOUT_PAUSED = "RolloutPaused"
+
     INSUFFICIENT_GPU = "InsufficientGPU"
+    CLAIM_NOT_ALLOCATED = "ClaimNotAllocated"
+    INVALID_CLAIM = "InvalidClaim"
+    PREEMPTED = "Preempted"
+    TAINTED = "Tainted"
+    VOLUME_NOT_BOUND = "VolumeNotBound"
     UNSCHEDULABLE = "Unschedulable"
+    QUEUED = "Queued"
     SCHEDULING_GATED = "SchedulingGated"
     QUOTA_EXCEEDED = "QuotaExceeded"
+    LIMIT_RANGE_EXCEEDED = "LimitRangeExceeded"
+    POD_SECURITY_VIOLATION = "PodSecurityViolation"
     POD_REJECTED = "PodRejected"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CONTAINER_CONFIG_ERROR = "ContainerConfigError"
@@ -105,6 +115,11 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.ROLLING_OUT: Entry(
         ConditionType.PROGRESSING, "A new revision is replacing the old one, which goes on serving.", "Wait."
     ),
+    Reason.ROLLOUT_PAUSED: Entry(
+        ConditionType.PROGRESSING,
+        "A new revision waits because spec.rollout.paused is set; the old one goes on serving.",
+        "Set spec.rollout.paused to false.",
+    ),
     Reason.WAITING: Entry(
         ConditionType.PROGRESSING, "Nothing moves until the cause in Ready is mended.", "Do what Ready says."
     ),
@@ -114,22 +129,62 @@ CATALOGUE: dict[Reason, Entry] = {
         "No node has enough free GPUs of the kind asked for.",
         "Free GPUs, add a node, ask for fewer (spec.gpu, spec.replicas), or wait.",
     ),
+    Reason.CLAIM_NOT_ALLOCATED: Entry(
+        ConditionType.SCHEDULED,
+        "No node has a free device that the pod's ResourceClaim accepts, or the claim was not made yet.",
+        "Free devices, add a node, add an alternative (spec.gpu.alternatives), or wait.",
+    ),
+    Reason.INVALID_CLAIM: Entry(
+        ConditionType.SCHEDULED,
+        "The pod's ResourceClaim cannot work: a selector fails, or its DeviceClass does not exist.",
+        "Correct spec.gpu: selectors (ask for an attribute with `in` first) or deviceClassName.",
+    ),
+    Reason.PREEMPTED: Entry(
+        ConditionType.SCHEDULED,
+        "A pod of the model had to go for one with a higher priority.",
+        "Wait for free GPUs, or set spec.scheduling.priorityClassName.",
+    ),
+    Reason.TAINTED: Entry(
+        ConditionType.SCHEDULED,
+        "Every node has a taint that the pods do not tolerate, or is cordoned.",
+        "Add the taint to spec.scheduling.tolerations, or uncordon a node.",
+    ),
+    Reason.VOLUME_NOT_BOUND: Entry(
+        ConditionType.SCHEDULED,
+        "A PersistentVolumeClaim of the pod has no volume, or one that no node reaches.",
+        "Look at the claim: kubectl describe pvc.",
+    ),
     Reason.UNSCHEDULABLE: Entry(
         ConditionType.SCHEDULED,
         "No node fits the pod for another cause than GPUs.",
-        "Read the scheduler's message: CPU, memory, taints, node selector or volumes.",
+        "Read the message: it counts nodes by cause, such as CPU, memory or node selector.",
+    ),
+    Reason.QUEUED: Entry(
+        ConditionType.SCHEDULED,
+        "Kueue has not admitted the pods yet.",
+        "Wait, or look at the queue: kubectl get localqueues,workloads.",
     ),
     Reason.SCHEDULING_GATED: Entry(
-        ConditionType.SCHEDULED, "A queue such as Kueue has not admitted the pods yet.", "Wait, or look at the queue."
+        ConditionType.SCHEDULED, "A scheduling gate holds the pods back.", "Wait, or ask who set the gate."
     ),
     Reason.QUOTA_EXCEEDED: Entry(
         ConditionType.SCHEDULED,
         "A ResourceQuota of the namespace leaves no room for the pods.",
         "Ask for less, remove other workloads, or have the quota raised.",
     ),
+    Reason.LIMIT_RANGE_EXCEEDED: Entry(
+        ConditionType.SCHEDULED,
+        "A LimitRange of the namespace refuses what the pods ask for.",
+        "Change spec.resources to what the message allows, or have the LimitRange changed.",
+    ),
+    Reason.POD_SECURITY_VIOLATION: Entry(
+        ConditionType.SCHEDULED,
+        "The pods break the Pod Security Standard of the namespace.",
+        "Take out of spec.podTemplate what the message names.",
+    ),
     Reason.POD_REJECTED: Entry(
         ConditionType.SCHEDULED,
-        "Admission refused the pods: Pod Security, a LimitRange or a policy.",
+        "Admission refused the pods for another cause, such as a policy.",
         "Read the message; spec.podTemplate or spec.resources is the usual place.",
     ),
     Reason.IMAGE_PULL_FAILED: Entry(

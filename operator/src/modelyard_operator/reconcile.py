@@ -74,7 +74,7 @@ class Reconciler:
         errors = await self._act(model, decision)
         facts = decision.facts
         if refused := next((error for error in errors if is_refusal(error)), None):
-            facts = msgspec.structs.replace(facts, finding=_finding(refused), replaced=False)
+            facts = msgspec.structs.replace(facts, finding=examine_refusal(refused), replaced=False)
         elif errors:
             # Nothing is known for sure while the API server does not answer: no status rather than a wrong one.
             raise errors[0]
@@ -194,7 +194,8 @@ async def _outcomes(*actions: Awaitable[None]) -> list[ApiError]:
     return [one for one in found if isinstance(one, ApiError)]
 
 
-def _finding(error: ApiError) -> Finding:
+def examine_refusal(error: ApiError) -> Finding:
+    """What a refusal of the API server says of the model."""
     if isinstance(error, NotOwnedError):
         return Finding(Stage.PENDING, Reason.NAME_TAKEN, error.message)
     reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in error.message else Reason.APPLY_REJECTED

@@ -3,7 +3,6 @@
 from .api.model_deployment import ModelDeployment
 from .facts import Facts, Verdict
 from .reasons import Reason
-from .revision import Resolved
 
 SUMMARY_LIMIT = 160
 
@@ -12,9 +11,15 @@ SUMMARIES = {
     Reason.FETCHING: "Fetching model",
     Reason.LOADING: "Loading model",
     Reason.ROLLING_OUT: "Rolling out",
+    Reason.ROLLOUT_PAUSED: "Rollout paused",
     Reason.INSUFFICIENT_GPU: "Waiting for GPU",
+    Reason.CLAIM_NOT_ALLOCATED: "Waiting for GPU",
     Reason.PAUSED: "Paused",
 }
+
+
+# Waiting for these is told with its numbers.
+NO_GPU = frozenset({Reason.INSUFFICIENT_GPU, Reason.CLAIM_NOT_ALLOCATED})
 
 
 def summary(parent: ModelDeployment, facts: Facts, ready: Verdict) -> str:
@@ -25,8 +30,8 @@ def summary(parent: ModelDeployment, facts: Facts, ready: Verdict) -> str:
     if ready.reason is Reason.PAUSED:
         return "Paused"
     name = SUMMARIES.get(ready.reason, ready.reason.value)
-    if ready.reason is Reason.INSUFFICIENT_GPU and isinstance(facts.revision, Resolved) and facts.revision.gpu:
-        return cut(f"{name}: {facts.ready} of {desired} replicas ready, {facts.shortage}", SUMMARY_LIMIT)
+    if ready.reason in NO_GPU and facts.finding is not None:
+        return cut(f"{name}: {facts.ready} of {desired} replicas ready, {facts.finding.message}", SUMMARY_LIMIT)
     if ready.reason in SUMMARIES:
         return f"{name}, {facts.ready} of {desired} ready"
     return cut(f"{name}: {ready.message}", SUMMARY_LIMIT)

@@ -5,10 +5,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from builders import DEFAULTS, catalog, model
+from builders import DEFAULTS, catalog, device_class, model
 from modelyard_operator.api.model_deployment import ModelDeployment
-from modelyard_operator.api.model_status import ModelDeploymentStatus, ModelStatus, RevisionStatus
-from modelyard_operator.conditions import MESSAGE_LIMIT, as_document, ready_reason, status
+from modelyard_operator.api.model_status import (
+    AllocatedDevice,
+    ModelDeploymentStatus,
+    ModelStatus,
+    RevisionStatus,
+    RolloutStatus,
+)
+from modelyard_operator.conditions import ALLOCATED_LIMIT, MESSAGE_LIMIT, as_document, ready_reason, status
 from modelyard_operator.diagnosis import Finding, Package, Stage
 from modelyard_operator.facts import Facts
 from modelyard_operator.reasons import Reason, Unresolved
@@ -32,7 +38,6 @@ def facts(parent: ModelDeployment, **over: Any) -> Facts:
         "package": None,
         "selector": "a=b",
         "url": "http://digits.team.svc",
-        "shortage": "1 of 1 nodes could serve it, with 4 nvidia.com/gpu in all",
     }
     return Facts(**(base | over))
 
@@ -106,19 +111,78 @@ def test_a_model_that_is_ready_says_so_everywhere() -> None:
 
 def test_a_shortage_of_gpus_is_told_in_numbers() -> None:
     parent = model(replicas=5, gpu={})
-    scheduler = Finding(
-        Stage.PENDING, Reason.INSUFFICIENT_GPU, "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
-    )
+    scheduler = Finding(Stage.PENDING, Reason.INSUFFICIENT_GPU, "1 node: 1 has no free nvidia.com/gpu")
     found = status(parent, facts(parent, ready=4, finding=scheduler), NOW)
     assert conditions(found)["Scheduled"] == ("False", "InsufficientGPU")
     assert conditions(found)["Progressing"] == ("False", "Waiting")
-    assert message(found).startswith(
-        "4 of 5 replicas are ready, 1 wait for 1 nvidia.com/gpu each: "
-        "1 of 1 nodes could serve it, with 4 nvidia.com/gpu in all. Scheduler: 0/1 nodes"
+    assert message(found) == (
+        "4 of 5 replicas are ready, 1 waits for 1 nvidia.com/gpu: 1 node: 1 has no free nvidia.com/gpu. "
+        "Free GPUs, add a node, ask for fewer (spec.gpu, spec.replicas), or wait."
     )
-    assert found.summary.startswith("Waiting for GPU: 4 of 5 replicas ready, 1 of 1 nodes could serve it")
+    assert found.summary == "Waiting for GPU: 4 of 5 replicas ready, 1 node: 1 has no free nvidia.com/gpu"
     assert found.gpu is not None
     assert found.gpu.request == "1 nvidia.com/gpu"
+
+
+def test_a_claim_is_told_with_its_devices_and_only_the_first_of_them() -> None:
+    parent = model(gpu={"allocation": "DRA"})
+    devices = [
+        AllocatedDevice(pod=f"pod-{one}", driver="gpu.nvidia.com", pool="n", device="gpu-0") for one in range(20)
+    ]
+    asked = resolve(parent, catalog(device_class()), DEFAULTS)
+    found = status(parent, facts(parent, revision=asked, claim_template="digits-gpu-1", allocated=devices), NOW).gpu
+    assert found is not None
+    assert (found.mechanism, found.resource_name, found.device_class) == ("DRA", None, "gpu.nvidia.com")
+    assert (found.claim_template, found.reason) == ("digits-gpu-1", "gpu.allocation says DRA.")
+    assert found.allocated == devices[:ALLOCATED_LIMIT]
+
+
+def test_a_rollout_is_told_with_its_strategy() -> None:
+    parent = model(replicas=2)
+    old = [RevisionStatus(name="old", replicas=1, ready=1)]
+    rollout = RolloutStatus(strategy="Borrow", message="Borrow: …", served=2)
+    found = status(parent, facts(parent, replaced=False, revisions=old, rollout=rollout), NOW)
+    assert found.rollout == rollout
+    assert conditions(found)["Ready"] == ("False", "RollingOut")
+
+
+def test_a_paused_rollout_says_so() -> None:
+    parent = model(replicas=2, rollout={"paused": True})
+    old = [RevisionStatus(name="old", replicas=2, ready=2)]
+    rollout = RolloutStatus(strategy="Auto", message="rollout.paused is set: nothing is started or replaced")
+    found = status(parent, facts(parent, replaced=False, revisions=old, rollout=rollout), NOW)
+    assert conditions(found)["Ready"] == ("False", "RolloutPaused")
+    assert conditions(found)["Progressing"] == ("False", "RolloutPaused")
+    assert found.summary == "Rollout paused, 0 of 2 ready"
+
+
+def test_a_status_stays_small_with_a_hundred_replicas() -> None:
+    classes = [f"a-device-class-with-a-long-name-{number}.example.org" for number in range(8)]
+    parent = model(replicas=100, gpu={"alternatives": [{"deviceClassName": name} for name in classes]})
+    name = "a-model-with-the-longest-name-that-there-can-be-50-7f3c9d1e2a"
+    devices = [
+        AllocatedDevice(pod=f"{name}-abcde", driver="gpu.nvidia.com", pool="a-node-with-a-long-name", device="gpu-0")
+        for _ in range(100)
+    ]
+    cause = Finding(Stage.PENDING, Reason.INSUFFICIENT_GPU, "x" * 5000)
+    asked = resolve(parent, catalog(*(device_class(name) for name in classes)), DEFAULTS)
+    revisions = [RevisionStatus(name=f"{one:010d}", replicas=1, ready=1) for one in range(10)]
+    rollout = RolloutStatus(strategy="Borrow", message="y" * 100, served=100)
+    found = status(
+        parent,
+        facts(
+            parent,
+            revision=asked,
+            finding=cause,
+            revisions=revisions,
+            allocated=devices,
+            rollout=rollout,
+            claim_template=name,
+        ),
+        NOW,
+    )
+    assert found.gpu is not None
+    assert len(msgspec.json.encode(as_document(found))) < 8192
 
 
 def test_what_cannot_be_resolved_keeps_the_revision_that_serves() -> None:

@@ -7,7 +7,9 @@ import msgspec
 
 from builders import DEFAULTS, UID, catalog, claim, device_class, live, model, pod, runtime
 from modelyard_operator.api.model_deployment import ModelDeployment
-from modelyard_operator.decide import Decision, Observed, Removal, Scale, asked_revision, decide
+from modelyard_operator.api.model_status import ModelDeploymentStatus, RolloutStatus
+from modelyard_operator.decide import Decision, Removal, Scale, asked_revision, decide
+from modelyard_operator.observed import Observed
 from modelyard_operator.reading import from_body
 from modelyard_operator.reasons import Unresolved
 from modelyard_operator.render.claim_template import claim_template
@@ -113,11 +115,53 @@ def test_an_edit_starts_a_second_revision_beside_the_first() -> None:
     assert not found.facts.replaced
 
 
-def test_with_gpus_an_old_replica_makes_room_first() -> None:
-    before, after = model(replicas=2, gpu={}), model(replicas=2, gpu={"count": 1, "product": ["h100"]})
+GPU_BEFORE, GPU_AFTER = {"count": 1}, {"count": 1, "product": ["h100"]}
+
+
+def test_with_gpus_one_new_replica_is_tried_beside_the_old_ones() -> None:
+    before, after = model(replicas=2, gpu=GPU_BEFORE), model(replicas=2, gpu=GPU_AFTER)
+    found = decided(after, settled(before))
+    assert found.apply[0]["spec"]["replicas"] == 1
+    assert found.scale == []
+    assert found.facts.rollout == RolloutStatus(
+        strategy="Surge", message="Surge: a new replica is tried beside the old ones", served=2
+    )
+
+
+def test_an_old_replica_gives_its_gpu_when_the_new_one_finds_none() -> None:
+    before, after = model(replicas=2, gpu=GPU_BEFORE), model(replicas=2, gpu=GPU_AFTER)
+    old, name = settled(before), revision(after).name
+    stuck = pod(name, "new-0", scheduled=False, unscheduled="0/1 nodes are available: 1 Insufficient nvidia.com/gpu.")
+    new = live(deployment(after, revision(after), 1))
+    found = decided(after, settled(before, deployments=[*old.deployments, new], pods=[*old.pods, stuck]))
+    assert found.scale == [Scale(f"digits-{revision(before).name}", "live", 1)]
+    assert found.facts.rollout is not None
+    assert found.facts.rollout.strategy == "Borrow"
+    assert found.facts.rollout.message == "Borrow: the new replica waits for a node, so one old replica gives its GPU"
+
+
+def test_an_explicit_strategy_is_followed() -> None:
+    before = model(replicas=2, gpu=GPU_BEFORE)
+    after = model(replicas=2, gpu=GPU_AFTER, rollout={"strategy": "Recreate"})
+    found = decided(after, settled(before))
+    assert [one.kind for one in found.delete] == ["Deployment"]
+
+
+def test_a_paused_rollout_makes_the_deployment_and_no_pod() -> None:
+    before, after = model(replicas=2), model(replicas=2, model={"uri": "s3://m/2"}, rollout={"paused": True})
     found = decided(after, settled(before))
     assert found.apply[0]["spec"]["replicas"] == 0
-    assert found.scale == [Scale(f"digits-{revision(before).name}", "live", 1)]
+    assert (found.scale, found.delete) == ([], [])
+
+
+def test_what_once_served_is_remembered_until_the_rollout_ends() -> None:
+    before = model(replicas=3, gpu=GPU_BEFORE)
+    status = ModelDeploymentStatus(rollout=RolloutStatus(strategy="Borrow", message="", served=3))
+    after = model(replicas=3, gpu=GPU_AFTER, status=status)
+    old = settled(before)
+    found = decided(after, settled(before, pods=old.pods[:2]))
+    assert found.facts.rollout is not None
+    assert found.facts.rollout.served == 3
 
 
 def test_the_old_revision_goes_once_the_new_one_is_ready() -> None:
@@ -257,9 +301,22 @@ def test_old_records_beyond_the_limit_are_removed() -> None:
     history = [live(controller_revision(one, revision(one), number)) for number, one in enumerate(others, 1)]
     own = live(controller_revision(parent, revision(parent), 20))
     found = decided(parent, settled(parent, history=[*history, own]))
-    assert [one.name for one in found.delete] == [
-        f"digits-{revision(one).name}" for one in (others[2], others[1], others[0])
+    assert [one.name for one in found.delete] == [f"digits-{revision(one).name}" for one in (others[1], others[0])]
+
+
+def test_records_are_kept_as_many_as_asked_for_but_not_of_revisions_that_run() -> None:
+    before = model(model={"uri": "s3://models/digits/0"})
+    parent = model(rollout={"revisionHistoryLimit": 0})
+    history = [
+        live(controller_revision(before, revision(before), 1)),
+        live(controller_revision(parent, revision(parent), 2)),
     ]
+    assert [one.name for one in decided(parent, settled(parent, history=history)).delete] == [
+        f"digits-{revision(before).name}"
+    ]
+    running = [*settled(parent).deployments, *settled(before).deployments]
+    found = decided(parent, settled(parent, history=history, deployments=running, pods=settled(before).pods))
+    assert "ControllerRevision" not in [one.kind for one in found.delete]
 
 
 def test_a_deployment_that_is_being_deleted_is_not_deleted_again() -> None:

@@ -15,9 +15,11 @@ from modelyard_operator.diagnosis import (
     examine_deployment,
     live_pods,
     package,
+    preempted,
     remedy,
     worst,
 )
+from modelyard_operator.gpu import GpuRequest
 from modelyard_operator.reasons import CATALOGUE, Reason
 
 NO_GPU = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu. preemption: 0/1 nodes are available."
@@ -95,7 +97,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("status", "reason"), ROWS)
 def test_cause(status: dict[str, Any], reason: Reason) -> None:
-    finding = examine(pod("r1", **status), "nvidia.com/gpu")
+    finding = examine(pod("r1", **status), GpuRequest(resource_name="nvidia.com/gpu", count=1))
     assert finding.reason is reason
     assert finding.message
 
@@ -136,6 +138,34 @@ def test_scheduling_gates_are_told_apart() -> None:
     assert examine(gated).reason is Reason.SCHEDULING_GATED
 
 
+def test_pods_that_kueue_holds_back_are_told_apart() -> None:
+    gated: dict[str, Any] = {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]}
+    assert examine(pod("r1", gates=["kueue.x-k8s.io/admission"], **gated)).reason is Reason.QUEUED
+
+
+def disrupted(status: str, reason: str) -> Any:
+    condition = {
+        "type": "DisruptionTarget",
+        "status": status,
+        "reason": reason,
+        "message": "default-scheduler: preempting to accommodate a higher priority pod",
+    }
+    return pod("r1", deleted=True, conditions=[condition])
+
+
+def test_a_preempted_pod_says_so() -> None:
+    found = preempted(disrupted("True", "PreemptionByScheduler"))
+    assert found is not None
+    assert found.reason is Reason.PREEMPTED
+    assert found.message.startswith("pod pod-0 was preempted (default-scheduler: ")
+
+
+def test_other_disruptions_are_no_preemption() -> None:
+    assert preempted(disrupted("False", "PreemptionByScheduler")) is None
+    assert preempted(disrupted("True", "EvictionByEvictionAPI")) is None
+    assert preempted(pod("r1")) is None
+
+
 def test_without_a_gpu_request_affinity_is_an_ordinary_cause() -> None:
     found = examine(pod("r1", scheduled=False, unscheduled="didn't match Pod's node affinity/selector"))
     assert found.reason is Reason.UNSCHEDULABLE
@@ -168,7 +198,22 @@ def deployment(*conditions: dict[str, str], observed: int = 1) -> Child:
 
 REFUSALS = [
     pytest.param('pods "x" is forbidden: exceeded quota: gpus', Reason.QUOTA_EXCEEDED, id="quota"),
-    pytest.param('pods "x" is forbidden: violates PodSecurity "restricted"', Reason.POD_REJECTED, id="pod security"),
+    pytest.param(
+        'pods "x" is forbidden: violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true)',
+        Reason.POD_SECURITY_VIOLATION,
+        id="pod security",
+    ),
+    pytest.param(
+        'pods "x" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi',
+        Reason.LIMIT_RANGE_EXCEEDED,
+        id="limit range",
+    ),
+    pytest.param(
+        'pods "x" is forbidden: cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000',
+        Reason.LIMIT_RANGE_EXCEEDED,
+        id="limit range of a ratio",
+    ),
+    pytest.param('admission webhook "policy" denied the request', Reason.POD_REJECTED, id="a policy"),
 ]
 
 

@@ -14,7 +14,8 @@ import yaml
 
 from builders import DEFAULTS, UID, catalog, device_class, profile
 from modelyard_operator.api.model_deployment import ModelDeployment
-from modelyard_operator.decide import Observed, decide
+from modelyard_operator.decide import decide
+from modelyard_operator.observed import Observed
 from modelyard_operator.render.controller_revision import controller_revision
 from modelyard_operator.render.network_policy import network_policy
 from modelyard_operator.revision import Resolved

@@ -61,6 +61,14 @@ class RevisionStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     ready: int
 
 
+class RolloutStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How a new revision is replacing an old one, while it does."""
+
+    strategy: Annotated[str, Meta(max_length=16, description="Surge, Borrow or Recreate.")]
+    message: Annotated[ShortText, Meta(description="What happens, and why this way.")]
+    served: Annotated[int, Meta(description="The most replicas that answered at once since the rollout began.")] = 0
+
+
 class ModelDeploymentStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     """What is known about the model. Written by the operator alone, and only when it changes."""
 
@@ -76,5 +84,6 @@ class ModelDeploymentStatus(Struct, frozen=True, rename="camel", omit_defaults=T
     ready_revision: Annotated[str, Meta(max_length=63, description="The last revision that was Ready.")] = ""
     model: ModelStatus = ModelStatus()
     gpu: GpuStatus | None = None
+    rollout: RolloutStatus | None = None
     revisions: Annotated[list[RevisionStatus], Meta(max_length=32)] = []
     conditions: Annotated[list[Condition], Meta(max_length=16, extra={"list_map_key": "type"})] = []

@@ -136,10 +136,17 @@ class PodResourceClaim(Struct, frozen=True, rename="camel"):
     resource_claim_template_name: str = ""
 
 
+class SchedulingGate(Struct, frozen=True):
+    """Who keeps a pod from being scheduled."""
+
+    name: str
+
+
 class PodSpec(Struct, frozen=True, rename="camel"):
     """What a pod asks for, as far as it matters after it was made."""
 
     resource_claims: list[PodResourceClaim] = []
+    scheduling_gates: list[SchedulingGate] = []
 
 
 class Pod(Struct, frozen=True, rename="camel"):
@@ -154,6 +161,21 @@ class Pod(Struct, frozen=True, rename="camel"):
         return next((one for one in self.status.conditions if one.type == kind), None)
 
 
+class Taint(Struct, frozen=True):
+    """What keeps pods away from a node, unless they tolerate it."""
+
+    key: str
+    effect: str
+    value: str = ""
+
+
+class NodeSpec(Struct, frozen=True):
+    """Whom a node takes."""
+
+    taints: list[Taint] = []
+    unschedulable: bool = False
+
+
 class NodeStatus(Struct, frozen=True, rename="camel"):
     """What a node offers."""
 
@@ -164,6 +186,7 @@ class Node(Struct, frozen=True, rename="camel"):
     """A node: its labels tell the GPUs, allocatable tells how many."""
 
     metadata: ObjectMeta
+    spec: NodeSpec = field(default_factory=NodeSpec)
     status: NodeStatus = field(default_factory=NodeStatus)
 
 
