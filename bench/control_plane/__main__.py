@@ -37,6 +37,7 @@ from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.throttle import Throttle
 from modelyard_operator.kube.transport import Transport
 from modelyard_operator.revision import Catalog, Defaults
+from modelyard_operator.surroundings import Surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
 AT_ONCE = 32
@@ -75,7 +76,7 @@ class Bench:
     def __init__(self, plane: ControlPlane, folder: Path, models: int) -> None:
         self._plane, self._folder, self._models = plane, folder, models
         loaded = credentials.load({"KUBECONFIG": str(plane.kubeconfig)})
-        self._transport = Transport(loaded)
+        self._transport = Transport(loaded, Surroundings())
         self._client = Client(self._transport, Throttle(FREE, 10**6, time.monotonic), lambda: math.inf)
 
     async def run(self) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 The main flow, in the order in which a newcomer may read it::
 
-    __main__     process: settings, lease, kopf, informers, workers, shutdown         I/O
+    __main__     settings, credentials, surroundings, signals, the HTTP port          I/O
+    process      lease, kopf, informers, workers, shutdown                            I/O
     handlers     kopf events of ModelDeployments -> key in the queue                  I/O
     workqueue    keyed, deduplicated, backoff, fair between namespaces                clock injected
     reconcile    read caches -> decide -> apply -> status                             thin
@@ -15,6 +16,7 @@ The main flow, in the order in which a newcomer may read it::
       facts      PURE: what is known of the model now
     conditions   PURE: facts -> status, with its one line by summary
     kube/        the only rooms that talk to the API server
+    surroundings clocks, chance and network, injected by __main__
     api/         typed objects, defaults and bounds; `crd` writes them as CRDs
 """
 

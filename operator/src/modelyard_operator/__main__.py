@@ -2,13 +2,15 @@
 
 import asyncio
 import os
+import signal
 import sys
 
 import uvloop
 
-from . import log, settings
-from .kube.credentials import CredentialsError
+from . import http, log, settings
+from .kube import credentials
 from .process import Process
+from .surroundings import Surroundings
 
 
 def main() -> None:
@@ -21,12 +23,19 @@ def main() -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             sys.exit(runner.run(_run(loaded)))
-    except CredentialsError as error:
+    except credentials.CredentialsError as error:
         sys.exit(f"modelyard-operator: {error}")
 
 
 async def _run(loaded: settings.Settings) -> int:
-    return await Process(loaded, os.environ).run()
+    process = Process(loaded, credentials.load(os.environ), Surroundings())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, process.stop)
+    server = await http.start(loaded.http_port, process.problems, process.unready, process.collect)
+    try:
+        return await process.run()
+    finally:
+        await server.cleanup()
 
 
 if __name__ == "__main__":

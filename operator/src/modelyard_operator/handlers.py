@@ -16,6 +16,7 @@ from .cache import Key
 from .caches import Caches
 from .kube.credentials import Credentials
 from .reading import from_body
+from .surroundings import Surroundings
 
 
 class NoDiffBase(kopf.DiffBaseStorage):
@@ -82,7 +83,9 @@ def operator_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def registry(caches: Caches, credentials: Credentials, enqueue: Callable[[Key], None]) -> kopf.OperatorRegistry:
+def registry(
+    caches: Caches, credentials: Credentials, enqueue: Callable[[Key], None], surroundings: Surroundings
+) -> kopf.OperatorRegistry:
     """The two handlers: log in, and take events."""
     handlers = kopf.OperatorRegistry()
 
@@ -90,7 +93,7 @@ def registry(caches: Caches, credentials: Credentials, enqueue: Callable[[Key], 
     async def login(**_: Any) -> kopf.AiohttpSession:
         credentials.refresh()
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=credentials.context), headers=credentials.authorization()
+            connector=surroundings.connector(credentials.context, 0), headers=credentials.authorization()
         )
         return kopf.AiohttpSession(
             server=credentials.server, default_namespace=credentials.namespace, aiohttp_session=session

@@ -8,8 +8,6 @@ Source: k8s.io/client-go/tools/leaderelection.
 
 import asyncio
 import logging
-from collections.abc import Callable
-from datetime import UTC, datetime
 
 import msgspec
 from msgspec import Struct
@@ -18,6 +16,7 @@ from . import metrics
 from .api.objects import ObjectMeta
 from .kube.errors import ApiError, ConflictError, NotFoundError
 from .kube.transport import Request, Transport
+from .surroundings import Surroundings
 
 logger = logging.getLogger(__name__)
 
@@ -54,17 +53,17 @@ class Leadership:
         name: str,
         identity: str,
         duration: float,
-        clock: Callable[[], float],
+        surroundings: Surroundings,
     ) -> None:
         self._transport = transport
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._namespace, self._name = namespace, name
         self._identity = identity
         self._duration = duration
-        self._clock = clock
+        self._clock, self._wall = surroundings.clock, surroundings.wall
         self._valid_until = float("-inf")
         self._seen_version = ""
-        self._seen_at = clock()
+        self._seen_at = self._clock()
         self.acquired = asyncio.Event()
 
     def held(self) -> bool:
@@ -133,12 +132,12 @@ class Leadership:
             return None
 
     async def _create(self) -> None:
-        spec = self._spec(self._identity, transitions=0, acquired=_now())
+        spec = self._spec(self._identity, transitions=0, acquired=self._now())
         await self._send("POST", self._path, self._body(spec, version=""))
 
     async def _write(self, lease: Lease, holder: str) -> None:
         new = lease.spec.holder_identity != holder
-        acquired = _now() if new else lease.spec.acquire_time or _now()
+        acquired = self._now() if new else lease.spec.acquire_time or self._now()
         spec = self._spec(holder, lease.spec.lease_transitions + (1 if new and holder else 0), acquired)
         body = self._body(spec, lease.metadata.resource_version)
         await self._send("PUT", f"{self._path}/{self._name}", body)
@@ -152,7 +151,7 @@ class Leadership:
             holder_identity=holder,
             lease_duration_seconds=max(1, int(self._duration)),
             acquire_time=acquired,
-            renew_time=_now(),
+            renew_time=self._now(),
             lease_transitions=transitions,
         )
 
@@ -163,6 +162,5 @@ class Leadership:
         document = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
         return msgspec.json.encode(document)
 
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    def _now(self) -> str:
+        return self._wall().strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -3,19 +3,17 @@
 import asyncio
 import contextlib
 import logging
-import random
-import signal
 import socket
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import kopf
 
-from . import __version__, handlers, http, metrics
+from . import __version__, handlers, metrics
 from .caches import Caches
-from .kube import credentials, resources
+from .kube import resources
 from .kube.client import Client
+from .kube.credentials import Credentials
 from .kube.errors import ApiError, FencedError
 from .kube.informer import Informer
 from .kube.throttle import Throttle
@@ -24,6 +22,7 @@ from .lease import Leadership
 from .reconcile import Reconciler
 from .revision import Defaults
 from .settings import Settings
+from .surroundings import Surroundings
 from .workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -37,29 +36,32 @@ SWEEP_SECONDS = 600.0
 
 
 class Process:
-    """One operator process."""
+    """One operator process, without what belongs to the machine: signals and the HTTP port are for the caller."""
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
-        clock = time.monotonic
+    def __init__(self, settings: Settings, credentials: Credentials, surroundings: Surroundings) -> None:
         self._settings = settings
-        self._credentials = credentials.load(environment)
-        self._queue = WorkQueue(clock, random.random)
+        self._credentials = credentials
+        self._surroundings = surroundings
+        self._clock = surroundings.clock
+        self._queue = WorkQueue(self._clock, surroundings.chance)
         self._caches = Caches(self._queue.add, lambda key: self._queue.add_after(key, SETTLE_SECONDS))
-        throttle = Throttle(settings.api_qps, settings.api_burst, clock)
-        self._transport = Transport(self._credentials)
-        self._identity = settings.pod_name or f"{socket.gethostname()}-{random.randrange(10**6):06d}"  # noqa: S311
+        throttle = Throttle(settings.api_qps, settings.api_burst, self._clock)
+        self._transport = Transport(credentials, surroundings)
+        self._identity = settings.pod_name or f"{socket.gethostname()}-{int(surroundings.chance() * 10**6):06d}"
         self._lease = Leadership(
             self._transport,
             settings.lease_namespace,
             settings.lease_name,
             self._identity,
             settings.lease_duration,
-            clock,
+            surroundings,
         )
         self._client = Client(self._transport, throttle, self._lease.remaining)
-        self._reconciler = Reconciler(self._client, self._caches, _defaults(settings), self._queue.add_after)
+        self._reconciler = Reconciler(
+            self._client, self._caches, _defaults(settings), self._queue.add_after, surroundings
+        )
         self._informers = [
-            Informer(self._client, resource, namespace, self._caches[resource], clock)
+            Informer(self._client, resource, namespace, self._caches[resource], surroundings)
             for resource in resources.WATCHED
             for namespace in (settings.namespaces if resource.namespaced and settings.namespaces else [""])
         ]
@@ -67,16 +69,13 @@ class Process:
         self._models_synced = asyncio.Event()
 
     async def run(self) -> int:
-        """Run until a signal or a lost lease; the exit code."""
+        """Run until `stop` or a lost lease; the exit code."""
         loop = asyncio.get_running_loop()
-        server = await http.start(self._settings.http_port, self._problems, self._unready, self._collect)
         background = [loop.create_task(informer.run()) for informer in self._informers]
         background.append(loop.create_task(self._sweep()))
         lease = loop.create_task(self._lease.run())
         workers = [loop.create_task(self._work()) for _ in range(self._settings.workers)]
         watcher = loop.create_task(self._watch_models())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
         logger.info("modelyard-operator %s started, watching %s", __version__, self._settings.namespaces or "all")
         stopping = loop.create_task(self._stop.wait())
         essential = [lease, watcher, stopping, *background, *workers]
@@ -85,9 +84,12 @@ class Process:
         ended = stopping in done or (watcher in done and watcher.exception() is None)
         code = 0 if ended else _explain(done)
         await self._end(lease, workers, [watcher, stopping, *background])
-        await server.cleanup()
         await self._transport.close()
         return code
+
+    def stop(self) -> None:
+        """End `run`, with time for what is under way."""
+        self._stop.set()
 
     async def _end(
         self, lease: asyncio.Task[None], workers: list[asyncio.Task[None]], others: Iterable[asyncio.Task[object]]
@@ -107,7 +109,7 @@ class Process:
         self._models_synced.set()
         namespaces = self._settings.namespaces
         await kopf.operator(
-            registry=handlers.registry(self._caches, self._credentials, self._queue.add),
+            registry=handlers.registry(self._caches, self._credentials, self._queue.add, self._surroundings),
             settings=handlers.operator_settings(),
             # kopf would ask the machine who runs it; the user of a container has no name.
             identity=self._identity,  # type: ignore[arg-type]
@@ -130,7 +132,7 @@ class Process:
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(SWEEP_SECONDS * (0.8 + 0.4 * random.random()))  # noqa: S311 - jitter, not a secret
+            await asyncio.sleep(SWEEP_SECONDS * (0.8 + 0.4 * self._surroundings.chance()))
             await self._list_models()
 
     async def _work(self) -> None:
@@ -141,7 +143,7 @@ class Process:
         await self._lease.acquired.wait()
         while True:
             key = await self._queue.take()
-            started = time.monotonic()
+            started = self._clock()
             try:
                 await self._reconciler.reconcile(key)
                 self._queue.succeeded(key)
@@ -158,10 +160,10 @@ class Process:
                 logger.exception("%s/%s: reconcile failed", *key)
                 self._queue.retry(key, 5)
             finally:
-                metrics.RECONCILE_SECONDS.observe(time.monotonic() - started)
+                metrics.RECONCILE_SECONDS.observe(self._clock() - started)
                 self._queue.done(key)
 
-    def _problems(self) -> list[str]:
+    def problems(self) -> list[str]:
         """Why this process should be restarted. Not because the API server is away: that would only add to its load."""
         answered = self._transport.last_answer
         problems = [
@@ -173,14 +175,15 @@ class Process:
             problems.append(f"models wait and none was finished for {self._queue.stuck():.0f} s")
         return problems
 
-    def _unready(self) -> list[str]:
+    def unready(self) -> list[str]:
         """Why this process cannot take over."""
         unready = [f"{one.name} not listed yet" for one in self._informers if not one.synced.is_set()]
         if not self._models_synced.is_set():
             unready.append("modeldeployments not listed yet")
         return unready
 
-    def _collect(self) -> None:
+    def collect(self) -> None:
+        """Set the gauges that are read rather than counted."""
         metrics.QUEUE_DEPTH.set(len(self._queue))
         metrics.QUEUE_OLDEST.set(self._queue.oldest())
         metrics.LEADER.set(self._lease.held())

@@ -1,9 +1,7 @@
 """One reconcile for every event: read the caches, decide, apply, write the status when it changed."""
 
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -25,6 +23,7 @@ from .reasons import Reason
 from .render import Manifest
 from .render.network_policy import network_policy
 from .revision import Defaults
+from .surroundings import Surroundings
 
 logger = logging.getLogger(__name__)
 
@@ -37,11 +36,19 @@ REPAIR_SECONDS = 10.0
 class Reconciler:
     """Makes the cluster what the ModelDeployments say."""
 
-    def __init__(self, client: Client, caches: Caches, defaults: Defaults, again: Callable[[Key, float], None]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        caches: Caches,
+        defaults: Defaults,
+        again: Callable[[Key, float], None],
+        surroundings: Surroundings,
+    ) -> None:
         self._client = client
         self._caches = caches
         self._defaults = defaults
         self._again = again
+        self._clock, self._wall = surroundings.clock, surroundings.wall
         self._gauges = ModelGauges()
         self._repaired: dict[str, float] = {}
 
@@ -65,7 +72,7 @@ class Reconciler:
         elif errors:
             # Nothing is known for sure while the API server does not answer: no status rather than a wrong one.
             raise errors[0]
-        await self._report(model, conditions.status(model, facts, _now()))
+        await self._report(model, conditions.status(model, facts, self._wall().strftime("%Y-%m-%dT%H:%M:%SZ")))
         if refused:
             raise ApiError(refused.status, str(refused), refused.retry_after or REFUSED_SECONDS)
 
@@ -95,7 +102,7 @@ class Reconciler:
 
     def _may_repair(self, live: Child) -> bool:
         """Whether the object was not repaired a moment ago; remembers that it is now."""
-        now = time.monotonic()
+        now = self._clock()
         self._repaired = {uid: at for uid, at in self._repaired.items() if now - at < REPAIR_SECONDS}
         if live.metadata.uid in self._repaired:
             return False
@@ -186,7 +193,3 @@ def _finding(error: ApiError) -> Finding:
         return Finding(Stage.PENDING, Reason.NAME_TAKEN, error.message)
     reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in error.message else Reason.APPLY_REJECTED
     return Finding(Stage.PENDING, reason, error.message)
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -5,7 +5,7 @@ import os
 import ssl
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,11 @@ class Credentials(Struct, kw_only=True):
     token_file: Path | None = None
     namespace: str = "default"
     read_at: float = 0.0
+    clock: Callable[[], float] = time.monotonic
 
     def authorization(self) -> Mapping[str, str]:
         """The header to send now."""
-        if self.token_file is not None and time.monotonic() - self.read_at > TOKEN_SECONDS:
+        if self.token_file is not None and self.clock() - self.read_at > TOKEN_SECONDS:
             self.refresh()
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
@@ -37,7 +38,7 @@ class Credentials(Struct, kw_only=True):
         """Read the token again, as after an answer 401."""
         if self.token_file is not None:
             self.token = self.token_file.read_text().strip()
-            self.read_at = time.monotonic()
+            self.read_at = self.clock()
 
 
 class CredentialsError(Exception):

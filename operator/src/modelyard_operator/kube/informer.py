@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-import random
-from collections.abc import Callable
 
 import aiohttp
 import msgspec
 
 from modelyard_operator import metrics
 from modelyard_operator.cache import Store
+from modelyard_operator.surroundings import Surroundings
 
 from .client import Client, read
 from .errors import ApiError, GoneError
@@ -30,17 +29,17 @@ class Informer:
     """Keeps one store equal to what the API server has, in one namespace or in all."""
 
     def __init__(
-        self, client: Client, resource: Resource, namespace: str, store: Store, clock: Callable[[], float]
+        self, client: Client, resource: Resource, namespace: str, store: Store, surroundings: Surroundings
     ) -> None:
         self._client = client
         self._resource = resource
         self._namespace = namespace
         self._store = store
-        self._clock = clock
+        self._clock, self._chance = surroundings.clock, surroundings.chance
         self._version = ""
         self._failures = 0
         self.synced = asyncio.Event()
-        self.last_event = clock()
+        self.last_event = self._clock()
 
     @property
     def name(self) -> str:
@@ -67,7 +66,7 @@ class Informer:
                     self._version = ""
             metrics.WATCH_RESTARTS.labels(self._resource.plural).inc()
             if self._failures:
-                await asyncio.sleep(_pause(self._failures))
+                await asyncio.sleep(_pause(self._failures, self._chance()))
 
     async def _relist(self) -> None:
         objects, self._version = await self._client.list(self._resource, self._namespace)
@@ -77,7 +76,7 @@ class Informer:
 
     async def _follow(self) -> None:
         # Some spread, so that a thousand watches never end in the same second.
-        seconds = WATCH_SECONDS + random.randrange(WATCH_SECONDS // 5)  # noqa: S311 - jitter, not a secret
+        seconds = WATCH_SECONDS + int(self._chance() * WATCH_SECONDS / 5)
         async for event in self._client.watch(self._resource, self._namespace, self._version, seconds):
             self._failures = 0
             self._touch()
@@ -101,6 +100,6 @@ class Informer:
         metrics.WATCH_LAST_EVENT.labels(self.name).set_function(lambda: self._clock() - self.last_event)
 
 
-def _pause(failures: int) -> float:
+def _pause(failures: int, jitter: float) -> float:
     ceiling = min(BACKOFF_LAST, BACKOFF_FIRST * 2.0 ** min(failures, 10))
-    return ceiling * (0.5 + random.random() / 2)  # noqa: S311 - jitter, not a secret
+    return ceiling * (0.5 + jitter / 2)

@@ -1,6 +1,5 @@
 """HTTP to the API server: connections, credentials that rotate, time limits, errors."""
 
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -8,6 +7,7 @@ import aiohttp
 from msgspec import Struct
 
 from modelyard_operator import metrics
+from modelyard_operator.surroundings import Surroundings
 
 from .credentials import Credentials
 from .errors import ApiError, FencedError, UnauthorizedError, from_response
@@ -32,11 +32,12 @@ class Request(Struct, frozen=True):
 class Transport:
     """Sends requests. Watches and the lease have connections of their own, so that neither can be starved."""
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, surroundings: Surroundings) -> None:
         self._credentials = credentials
-        self._bounded = _session(credentials, CONNECTIONS)
-        self._unbounded = _session(credentials, 0)
-        self.last_answer = time.monotonic()
+        self._clock = surroundings.clock
+        self._bounded = _session(surroundings.connector(credentials.context, CONNECTIONS))
+        self._unbounded = _session(surroundings.connector(credentials.context, 0))
+        self.last_answer = self._clock()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -72,7 +73,7 @@ class Transport:
         except (aiohttp.ClientError, TimeoutError) as error:
             metrics.API_REQUESTS.labels(request.method, request.plural, "0").inc()
             raise ApiError(0, f"{request.method} {request.path}: {type(error).__name__} {error}".rstrip()) from error
-        self.last_answer = time.monotonic()
+        self.last_answer = self._clock()
         metrics.API_REQUESTS.labels(request.method, request.plural, str(response.status)).inc()
         if response.status >= 400:
             raise from_response(response.status, payload, response.headers.get("Retry-After"))
@@ -92,10 +93,8 @@ class Transport:
             yield response
 
 
-def _session(credentials: Credentials, limit: int) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limit, ssl=credentials.context), headers={"Accept": "application/json"}
-    )
+def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(connector=connector, headers={"Accept": "application/json"})
 
 
 def _seconds(budget: Callable[[], float] | None) -> float:
