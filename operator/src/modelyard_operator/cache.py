@@ -1,5 +1,6 @@
 """What the cluster holds, as far as it was seen: one store for each kind, indexed by model."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -8,18 +9,22 @@ from .api.objects import ObjectMeta
 
 Key = tuple[str, str]  # namespace, name
 Listener = Callable[[Any], None]
+# Deletions that are remembered: an answer of ours that is older than one comes within seconds of it.
+REMEMBERED = 10_000
 
 
 class Store:
     """Objects of one kind by namespace and name, and by the model that they belong to.
 
     A store never goes back in time: an object older than the one at hand is ignored, so a watch that lags behind our
-    own write cannot undo what the write returned.
+    own write cannot undo what the write returned; and the answer to a write that comes after the news that the object
+    is gone does not bring it back.
     """
 
     def __init__(self, listener: Listener) -> None:
         self._objects: dict[Key, Any] = {}
         self._by_model: dict[Key, set[Key]] = {}
+        self._gone: OrderedDict[str, str] = OrderedDict()
         self._listener = listener
 
     def __len__(self) -> int:
@@ -41,6 +46,9 @@ class Store:
         key, before = _key(found.metadata), self._objects.get(_key(found.metadata))
         if before is not None and not newer(found.metadata, before.metadata):
             return
+        ended = self._gone.get(found.metadata.uid)
+        if ended is not None and not after(found.metadata.resource_version, ended):
+            return
         self._forget(key)
         self._objects[key] = found
         model = model_of(found.metadata)
@@ -54,6 +62,7 @@ class Store:
     def remove(self, gone: Any) -> None:
         """Drop an object that was deleted, unless another of that name is here by now."""
         key, before = _key(gone.metadata), self._objects.get(_key(gone.metadata))
+        self._remember(gone.metadata.uid, gone.metadata.resource_version)
         if before is None or (gone.metadata.uid and before.metadata.uid != gone.metadata.uid):
             return
         self._forget(key)
@@ -68,8 +77,15 @@ class Store:
         for key in [key for key in self._objects if key not in seen and namespace in ("", key[0])]:
             gone = self._objects[key]
             if not after(gone.metadata.resource_version, version):
+                self._remember(gone.metadata.uid, version)
                 self._forget(key)
                 self._listener(gone)
+
+    def _remember(self, uid: str, version: str) -> None:
+        """Until which version an object is known to have been here no more."""
+        self._gone[uid] = version
+        if len(self._gone) > REMEMBERED:
+            self._gone.popitem(last=False)
 
     def _forget(self, key: Key) -> None:
         before = self._objects.pop(key, None)
