@@ -9,7 +9,7 @@ from . import conditions
 from .api.model_deployment import ModelDeployment
 from .api.model_status import ModelDeploymentStatus
 from .api.names import ANNOTATION_SPEC_HASH, LABEL_MANAGED_BY, LABEL_MODEL, MANAGED_BY, NETWORK_POLICY
-from .api.objects import Child
+from .api.objects import Child, ChildStatus
 from .cache import Key
 from .caches import NAMESPACE, Caches
 from .decide import Decision, Removal, Scale, decide, differs
@@ -98,7 +98,9 @@ class Reconciler:
         if live is not None and _is_asked(manifest, live) and not self._may_repair(live):
             self._again((metadata["namespace"], manifest["metadata"]["labels"][LABEL_MODEL]), REPAIR_SECONDS)
             return
-        await self._taken(resource, self._send(resource, manifest, live))
+        if differs(manifest, await self._taken(resource, self._send(resource, manifest, live))):
+            # Somebody changed it in between, and the same holds for that event.
+            self._again((metadata["namespace"], metadata["labels"][LABEL_MODEL]), REPAIR_SECONDS)
 
     def _may_repair(self, live: Child) -> bool:
         """Whether the object was not repaired a moment ago; remembers that it is now."""
@@ -128,9 +130,16 @@ class Reconciler:
         resource = resources.DEPLOYMENTS
         await self._taken(resource, self._client.scale(resource, namespace, scale.name, scale.uid, scale.replicas))
 
-    async def _taken(self, resource: resources.Resource, write: Awaitable[bytes]) -> None:
-        """Put what the server returned into the cache, so that the next decision knows our own write."""
-        self._caches[resource].put(msgspec.json.decode(await write, type=Child, strict=False), announce=False)
+    async def _taken(self, resource: resources.Resource, write: Awaitable[bytes]) -> Child:
+        """Put what the server returned into the cache, so that the next decision knows our own write.
+
+        The answer may be the first to show a status that somebody else wrote; its own event is old news to the cache.
+        """
+        found = msgspec.json.decode(await write, type=Child, strict=False)
+        before = self._caches[resource].get(found.metadata.namespace, found.metadata.name)
+        known = before.status if before is not None else ChildStatus()
+        self._caches[resource].put(found, announce=found.status != known)
+        return found
 
     async def _remove(self, namespace: str, removal: Removal) -> None:
         resource = resources.WRITTEN[removal.kind]
@@ -168,7 +177,11 @@ class Reconciler:
                 raise
             self._caches.remove_model((model.metadata.namespace, model.metadata.name), model.metadata.uid)
             return
-        self._caches.put_model(from_raw(msgspec.Raw(body)))
+        written = from_raw(msgspec.Raw(body))
+        self._caches.put_model(written)
+        if (written.spec, written.metadata.annotations) != (model.spec, model.metadata.annotations):
+            # The answer is the first to show somebody's change: its own event is old news to the cache by now.
+            self._again((model.metadata.namespace, model.metadata.name), 0)
         if status.summary != model.status.summary:
             logger.info("%s/%s: %s", model.metadata.namespace, model.metadata.name, status.summary)
 
