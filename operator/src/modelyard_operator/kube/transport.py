@@ -77,6 +77,9 @@ class Transport:
         metrics.API_REQUESTS.labels(request.method, request.plural, str(response.status)).inc()
         if response.status >= 400:
             raise from_response(response.status, payload, response.headers.get("Retry-After"))
+        if response.content_type != "application/json":
+            # A proxy with a page of its own must be an error of the API, not one of decoding that ends the lease.
+            raise ApiError(0, f"{request.method} {request.path}: the answer is {response.content_type}, not JSON")
         return payload
 
     @asynccontextmanager
