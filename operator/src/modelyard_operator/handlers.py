@@ -73,6 +73,8 @@ def operator_settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
+    # Else kopf kills the whole process so many seconds after it ended by itself, though it was begun again.
+    settings.process.ultimate_exiting_timeout = None
     settings.queueing.idle_timeout = 0.5
     settings.queueing.error_delays = _Delays((1, 2, 5, 10), 30)
     settings.networking.error_backoffs = _Delays((0.5, 1, 2, 5), 10)
