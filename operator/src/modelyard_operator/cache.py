@@ -1,5 +1,6 @@
 """What the cluster holds, as far as it was seen: one store for each kind, indexed by model."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -10,20 +11,25 @@ from .api.objects import Child, ObjectMeta
 
 Key = tuple[str, str]  # namespace, name
 Listener = Callable[[Any], None]
+# Deletions that are remembered: an answer of ours that is older than one comes within seconds of it.
+REMEMBERED = 10_000
+FOR_EVER = ""
 
 
 class Store:
     """Objects of one kind by namespace and name, and by the model that they belong to.
 
     A store never goes back in time: an object older than the one at hand is ignored, so a watch that lags behind our
-    own write cannot undo what the write returned. The listener hears only of changes that a decision can depend on:
-    a new resource version with nothing else new is noise.
+    own write cannot undo what the write returned; and the answer to a write that comes after the news that the object
+    is gone does not bring it back. The listener hears only of changes that a decision can depend on: a new resource
+    version with nothing else new is noise.
     """
 
     def __init__(self, listener: Listener) -> None:
         self._objects: dict[Key, Any] = {}
         # Names, in order: a tuple takes a fifth of the memory of a set, and a model has few objects of a kind.
         self._by_model: dict[Key, tuple[str, ...]] = {}
+        self._gone: OrderedDict[str, str] = OrderedDict()
         self._listener = listener
 
     def __len__(self) -> int:
@@ -45,6 +51,9 @@ class Store:
         key = _key(found.metadata)
         before = self._objects.get(key)
         if before is not None and not newer(found.metadata, before.metadata):
+            return
+        ended = self._gone.get(found.metadata.uid)
+        if ended is not None and (ended == FOR_EVER or not after(found.metadata.resource_version, ended)):
             return
         if before is not None and isinstance(found, Child):
             found = found.knowing(before)
@@ -71,11 +80,16 @@ class Store:
 
     def remove(self, gone: Any) -> None:
         """Drop an object that was deleted, unless another of that name is here by now."""
-        if self.forget(gone.metadata.namespace, gone.metadata.name, gone.metadata.uid):
+        self._remember(gone.metadata.uid, gone.metadata.resource_version)
+        if self._dropped(gone.metadata.namespace, gone.metadata.name, gone.metadata.uid):
             self._listener(gone)
 
-    def forget(self, namespace: str, name: str, uid: str) -> bool:
-        """Drop an object that we deleted; whether it was here. An empty uid stands for any."""
+    def forget(self, namespace: str, name: str, uid: str) -> None:
+        """Drop an object that we deleted, and take no more news of it."""
+        self._remember(uid, FOR_EVER)
+        self._dropped(namespace, name, uid)
+
+    def _dropped(self, namespace: str, name: str, uid: str) -> bool:
         before = self._objects.get((namespace, name))
         if before is None or (uid and before.metadata.uid != uid):
             return False
@@ -91,8 +105,15 @@ class Store:
         for key in [key for key in self._objects if key not in seen and namespace in ("", key[0])]:
             gone = self._objects[key]
             if not after(gone.metadata.resource_version, version):
+                self._remember(gone.metadata.uid, version)
                 self._forget(key)
                 self._listener(gone)
+
+    def _remember(self, uid: str, version: str) -> None:
+        """Until which version an object is known to have been here no more."""
+        self._gone[uid] = version
+        if len(self._gone) > REMEMBERED:
+            self._gone.popitem(last=False)
 
     def _forget(self, key: Key) -> None:
         self._unindex(self._objects.pop(key))

@@ -73,14 +73,15 @@ def operator_settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
+    # Else kopf kills the whole process so many seconds after it ended by itself, though it was begun again.
+    settings.process.ultimate_exiting_timeout = None
     settings.queueing.idle_timeout = 0.1
     settings.queueing.error_delays = _Delays((1, 2, 5, 10), 30)
     settings.networking.error_backoffs = _Delays((0.5, 1, 2, 5), 10)
     settings.networking.request_timeout = 15
     settings.watching.server_timeout = 300
     settings.watching.inactivity_timeout = 150
-    settings.watching.chunk_size = 500
-    settings.watching.initial_streaming = True
+    settings.watching.chunk_size = 100
     return settings
 
 

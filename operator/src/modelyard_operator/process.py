@@ -37,6 +37,7 @@ STUCK_SECONDS = 120.0
 SETTLE_SECONDS = 0.1
 # How often the cache of models is compared with a list: kopf does not notice deletions that a broken watch missed.
 SWEEP_SECONDS = 600.0
+KOPF_PAUSE_SECONDS = 2.0
 
 
 class Process:
@@ -124,9 +125,23 @@ class Process:
         await _cancel(others)
 
     async def _watch_models(self) -> None:
-        """kopf watches ModelDeployments; our own list first tells when all of them are known."""
-        await self._list_models()
-        self._models_synced.set()
+        """kopf watches ModelDeployments; our own list first tells when all of them are known.
+
+        kopf gives up at the first answer that it does not understand: an ERROR event other than 410, half an answer,
+        a proxy's page. It begins again then; ending the process would cost the lease and every cache.
+        """
+        while True:
+            await self._list_models()
+            self._models_synced.set()
+            try:
+                await self._run_kopf()
+            except Exception:
+                logger.warning("the watch of ModelDeployments ended; beginning again", exc_info=True)
+                await asyncio.sleep(KOPF_PAUSE_SECONDS)
+            else:
+                return
+
+    async def _run_kopf(self) -> None:
         namespaces = self._settings.namespaces
         await kopf.operator(
             registry=handlers.registry(self._caches, self._credentials, self._queue.add, self._surroundings),

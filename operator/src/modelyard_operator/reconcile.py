@@ -8,7 +8,7 @@ import msgspec
 
 from .api.model_deployment import ModelDeployment
 from .api.names import ANNOTATION_SPEC_HASH, LABEL_MANAGED_BY, LABEL_MODEL, MANAGED_BY, NETWORK_POLICY
-from .api.objects import Child
+from .api.objects import Child, ChildStatus
 from .cache import Key
 from .caches import NAMESPACE, Caches
 from .decide import Decision, Removal, Scale, decide, differs
@@ -103,23 +103,29 @@ class Reconciler:
         live = self._caches[resource].get(metadata["namespace"], metadata["name"])
         if live is None:
             try:
-                return await self._taken(resource, self._client.create(resource, manifest))
+                await self._taken(resource, self._client.create(resource, manifest))
             except ConflictError:
                 # The cache lags behind, or somebody without our labels has the name.
                 live = await self._look(resource, metadata["namespace"], metadata["name"])
+            else:
+                return
         if not live.metadata.controlled_by(owner):
             raise NotOwnedError(
                 f"{resource.kind} {metadata['name']} exists and is not controlled by this ModelDeployment"
             )
-        self._caches[resource].put(live, announce=False)
+        if self._caches[resource].get(metadata["namespace"], metadata["name"]) is None:
+            self._caches[resource].put(live, announce=False)
         if not differs(manifest, live):
-            return None
+            return
         if not _is_asked(manifest, live):
-            return await self._taken(resource, self._client.apply(resource, manifest, "spec"))
-        if self._may_repair(live):
-            return await self._taken(resource, self._client.repair(resource, manifest, live.metadata.uid))
-        self._again((metadata["namespace"], metadata["labels"][LABEL_MODEL]), REPAIR_SECONDS)
-        return None
+            found = await self._taken(resource, self._client.apply(resource, manifest, "spec"))
+        elif self._may_repair(live):
+            found = await self._taken(resource, self._client.repair(resource, manifest, live.metadata.uid))
+        else:
+            found = live
+        if differs(manifest, found):
+            # Somebody changed it in between, and the cache takes their event for old news; or it was repaired just now.
+            self._again((metadata["namespace"], metadata["labels"][LABEL_MODEL]), REPAIR_SECONDS)
 
     def _may_repair(self, live: Child) -> bool:
         """Whether the object was not repaired a moment ago; remembers that it is now."""
@@ -138,9 +144,16 @@ class Reconciler:
         resource = resources.DEPLOYMENTS
         await self._taken(resource, self._client.scale(resource, namespace, scale.name, scale.uid, scale.replicas))
 
-    async def _taken(self, resource: resources.Resource, write: Awaitable[bytes]) -> None:
-        """Put what the server returned into the cache, so that the next decision knows our own write."""
-        self._caches[resource].put(child_from_raw(await write), announce=False)
+    async def _taken(self, resource: resources.Resource, write: Awaitable[bytes]) -> Child:
+        """Put what the server returned into the cache, so that the next decision knows our own write.
+
+        The answer may be the first to show a status that somebody else wrote; its own event is old news to the cache.
+        """
+        found = child_from_raw(await write)
+        before = self._caches[resource].get(found.metadata.namespace, found.metadata.name)
+        known = before.status if before is not None else ChildStatus()
+        self._caches[resource].put(found, announce=found.status != known)
+        return found
 
     async def _remove(self, namespace: str, removal: Removal) -> None:
         resource = resources.WRITTEN[removal.kind]

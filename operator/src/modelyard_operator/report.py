@@ -87,7 +87,11 @@ class Reporter:
                 raise
             self._caches.remove_model((model.metadata.namespace, model.metadata.name), model.metadata.uid)
             return False
-        self._caches.put_model(from_raw(msgspec.Raw(body)))
+        written = from_raw(msgspec.Raw(body))
+        self._caches.put_model(written)
+        if (written.spec, written.metadata.annotations) != (model.spec, model.metadata.annotations):
+            # The answer is the first to show somebody's change: its own event is old news to the cache by now.
+            self._again((model.metadata.namespace, model.metadata.name), 0)
         if status.summary != model.status.summary:
             logger.info("%s/%s: %s", model.metadata.namespace, model.metadata.name, status.summary)
         return True

@@ -103,12 +103,45 @@ def test_a_deletion_of_the_predecessor_is_ignored() -> None:
     assert kept.of_model("team", "digits") == []
 
 
-def test_our_own_deletion_wakes_nobody() -> None:
+def test_our_own_deletion_wakes_nobody_and_is_final() -> None:
     kept, heard = store()
-    kept.put(child(uid="old"), announce=False)
-    assert not kept.forget("team", "digits", "another")
-    assert kept.forget("team", "digits", "old")
+    kept.put(child(uid="new"), announce=False)
+    kept.forget("team", "digits", "old")
+    assert len(kept) == 1
+    kept.forget("team", "digits", "new")
+    kept.put(child(version="9", uid="new"))
     assert (len(kept), heard) == (0, [])
+
+
+def test_the_late_answer_to_a_write_does_not_bring_a_deleted_object_back() -> None:
+    kept, _ = store()
+    kept.remove(child(version="6"))
+    kept.put(child(version="5"))
+    assert kept.get("team", "digits") is None
+
+
+def test_an_object_that_comes_back_into_the_selection_is_there_again() -> None:
+    kept, _ = store()
+    kept.remove(child(version="6"))
+    kept.put(child(version="7"))
+    assert kept.get("team", "digits") is not None
+
+
+def test_an_object_that_a_list_lacks_does_not_come_back_with_an_older_state() -> None:
+    kept, _ = store()
+    kept.put(child(version="5"))
+    kept.replace("", [], "8")
+    kept.put(child(version="7"))
+    assert len(kept) == 0
+
+
+def test_the_memory_of_deleted_objects_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelyard_operator.cache.REMEMBERED", 1)
+    kept, _ = store()
+    kept.remove(child(version="6", uid="one"))
+    kept.remove(child(version="6", uid="two"))
+    kept.put(child(version="5", uid="one"))
+    assert len(kept) == 1
 
 
 def test_our_own_write_wakes_nobody() -> None:
