@@ -135,6 +135,15 @@ def test_an_explicit_strategy_is_followed() -> None:
     after = model(replicas=2, gpu=GPU_AFTER, rollout={"strategy": "Recreate"})
     found = decided(after, settled(before))
     assert [one.kind for one in found.delete] == ["Deployment"]
+    assert found.facts.rollout is not None
+    assert found.facts.rollout.strategy == "Recreate"
+
+
+def test_what_is_left_of_an_old_revision_is_no_rollout_any_more() -> None:
+    before, after = model(), model(model={"uri": "s3://models/digits/2"})
+    new = settled(after)
+    leaving = pod(revision(before).name, "old", deleted=True)
+    assert decided(after, settled(after, pods=[*new.pods, leaving])).facts.rollout is None
 
 
 def test_a_paused_rollout_makes_the_deployment_and_no_pod() -> None:
