@@ -3,10 +3,12 @@
 from typing import Any
 
 import msgspec
+import pytest
 
-from builders import DEFAULTS, UID, catalog, claim, device_class, live, model, pod, runtime
+from builders import DEFAULTS, UID, catalog, claim, device_class, live, model, pod, restarting, runtime
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_status import ModelDeploymentStatus, RolloutStatus
+from modelyard_operator.conditions import status
 from modelyard_operator.decide import Decision, Removal, Scale, asked_revision, decide
 from modelyard_operator.observed import Observed
 from modelyard_operator.reading import from_body
@@ -139,6 +141,24 @@ def test_an_explicit_strategy_is_followed() -> None:
     assert found.facts.rollout.strategy == "Recreate"
 
 
+def ready(parent: ModelDeployment, observed: Observed) -> str:
+    return status(parent, decided(parent, observed).facts, "2026-01-01T00:00:00Z").conditions[0].status
+
+
+@pytest.mark.parametrize("strategy", ["Auto", "Surge", "Borrow", "Recreate"])
+@pytest.mark.parametrize("gpu", [GPU_BEFORE, None], ids=["with GPUs", "without"])
+def test_ready_speaks_of_the_asked_revision_whatever_the_strategy(strategy: str, gpu: dict[str, Any] | None) -> None:
+    before = model(replicas=2, gpu=gpu)
+    after = model(replicas=2, gpu=gpu, model={"uri": "s3://models/digits/2"}, rollout={"strategy": strategy})
+    old, new = settled(before), settled(after)
+    assert ready(after, old) == "False"
+    one = [live(deployment(after, revision(after), 2), status={"readyReplicas": 1})]
+    half = settled(after, deployments=[*old.deployments, *one], pods=[*old.pods, *new.pods[:1]])
+    assert ready(after, half) == "False"
+    failing = pod(revision(before).name, "old", containerStatuses=[restarting("server", 1, "Traceback")])
+    assert ready(after, settled(after, pods=[*new.pods, failing])) == "True"
+
+
 def test_what_is_left_of_an_old_revision_is_no_rollout_any_more() -> None:
     before, after = model(), model(model={"uri": "s3://models/digits/2"})
     new = settled(after)
@@ -155,8 +175,8 @@ def test_a_paused_rollout_makes_the_deployment_and_no_pod() -> None:
 
 def test_what_once_served_is_remembered_until_the_rollout_ends() -> None:
     before = model(replicas=3, gpu=GPU_BEFORE)
-    status = ModelDeploymentStatus(rollout=RolloutStatus(strategy="Borrow", message="", served=3))
-    after = model(replicas=3, gpu=GPU_AFTER, status=status)
+    so_far = ModelDeploymentStatus(rollout=RolloutStatus(strategy="Borrow", message="", served=3))
+    after = model(replicas=3, gpu=GPU_AFTER, status=so_far)
     old = settled(before)
     found = decided(after, settled(before, pods=old.pods[:2]))
     assert found.facts.rollout is not None
