@@ -420,3 +420,15 @@ def test_devices_of_the_asked_revision_are_told() -> None:
     pods = [pod(name, "a"), pod("older", "b")]
     found = decided(parent, Observed(pods=pods, claims=[claim("a", "gpu-0"), claim("b", "gpu-1")]), *CLASSES)
     assert [one.device for one in found.facts.allocated] == ["gpu-0"]
+
+
+def test_only_what_the_scheduler_says_is_put_into_other_words() -> None:
+    parent = model()
+    verdict = "0/1 nodes are available: 1 Insufficient memory. preemption: 0/1 nodes are available."
+    stuck = pod(revision(parent).name, scheduled=False, unscheduled=verdict)
+    crashed = pod(revision(parent).name, containerStatuses=[restarting("server", 1, verdict)])
+    told = [decided(parent, Observed(pods=[one])).facts.finding for one in (stuck, crashed)]
+    assert told[0] is not None
+    assert told[0].message == "1 node: 1 has too little free memory"
+    assert told[1] is not None
+    assert told[1].message.endswith(verdict)
