@@ -71,17 +71,6 @@ def test_a_full_pool_does_not_block_an_update(node: Node) -> None:
     eventually(lambda: "rollout" not in node.get("mdep", "small")["status"])
 
 
-def test_a_full_pool_keeps_all_but_one_replica_while_a_new_revision_takes_over(node: Node) -> None:
-    half = {"replicas": 2, "gpu": {"count": GPU_POOL // 2}}
-    node.apply(node.model("small", SMALL, **half))
-    node.ready("small")
-    node.client("client", "http://small/v2/models/small/infer", 90.0)
-    node.apply(node.model("small", "s3://models/breast-cancer/2", **half))
-    node.ready("small", 300)
-    answers = node.answers("client", 270.0)
-    assert set(answers) == {"200 version 1", "200 version 2"}, answers
-
-
 def test_a_paused_rollout_waits(node: Node) -> None:
     node.apply(node.model("small", SMALL))
     node.ready("small")

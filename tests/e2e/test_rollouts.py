@@ -9,6 +9,7 @@ pytestmark = pytest.mark.e2e
 
 FIRST, SECOND = "s3://models/breast-cancer/1", "s3://models/breast-cancer/2"
 LOAD_SECONDS = 45.0
+GPU_POOL = 4
 
 
 def test_an_update_loses_no_request(node: Node) -> None:
@@ -18,6 +19,18 @@ def test_an_update_loses_no_request(node: Node) -> None:
     node.apply(node.model("small", SECOND, replicas=2))
     node.ready("small", 300)
     answers = node.answers("client", LOAD_SECONDS * 3)
+    assert set(answers) == {"200 version 1", "200 version 2"}, answers
+    assert min(answers.values()) > 0
+
+
+def test_a_full_pool_of_gpus_loses_no_request_while_a_new_revision_takes_over(node: Node) -> None:
+    half = {"replicas": 2, "gpu": {"count": GPU_POOL // 2}}
+    node.apply(node.model("small", FIRST, **half))
+    node.ready("small")
+    node.client("client", "http://small/v2/models/small/infer", LOAD_SECONDS * 2)
+    node.apply(node.model("small", SECOND, **half))
+    node.ready("small", 300)
+    answers = node.answers("client", LOAD_SECONDS * 6)
     assert set(answers) == {"200 version 1", "200 version 2"}, answers
     assert min(answers.values()) > 0
 

@@ -1,6 +1,7 @@
 """Claims for devices (DRA) on a real API server: what it accepts, what pods get, and what is cleaned up after them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,3 +103,16 @@ def test_a_class_that_comes_later_is_enough(shared: Cluster, operator: Operator,
         shared.make_ready(namespace)
     finally:
         shared.kubectl("delete", "deviceclass/late.example.org")
+
+
+def test_a_restart_writes_nothing_for_a_model_with_a_claim(
+    shared: Cluster, operator: Operator, account: Path, classes: None, namespace: str, tmp_path: Path
+) -> None:
+    shared.apply(model(namespace, gpu={"alternatives": [BIG, SLICE]}))
+    shared.make_ready(namespace)
+    assert operator.end() == 0
+    again = Operator(account, tmp_path / "again.log", MODELYARD_LEASE_DURATION="4")
+    again.quiet()
+    eventually(lambda: again.metric("modelyard_reconcile_total", result="ok") >= 1)
+    assert again.metric("modelyard_api_writes_total") == 0
+    assert again.end() == 0

@@ -3,7 +3,8 @@
 import msgspec
 
 from . import gpu
-from .api.model_deployment import Gpu, ModelDeployment
+from .api.gpus import Gpu
+from .api.model_deployment import ModelDeployment
 from .api.model_status import (
     Condition,
     GpuStatus,

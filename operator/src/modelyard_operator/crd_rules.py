@@ -3,7 +3,8 @@
 from msgspec import Struct
 
 from .api.accelerator_profile import AcceleratorProfileSpec
-from .api.model_deployment import Gpu, GpuAlternative, ModelDeployment, ModelDeploymentSpec, ModelSource, Server
+from .api.gpus import Gpu, GpuAlternative
+from .api.model_deployment import ModelDeployment, ModelDeploymentSpec, ModelSource, Server
 
 
 class Rule(Struct, frozen=True, rename="camel", omit_defaults=True):

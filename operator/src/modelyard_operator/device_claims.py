@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 from msgspec import Struct
 
-from .api.model_deployment import GpuAlternative
+from .api.gpus import GpuAlternative
 from .api.scalars import parse_quantity
 
 CLASS_BY_VENDOR = {

@@ -87,7 +87,7 @@ def gather(
         package=diagnosis.package(mine),
         selector=",".join(f"{key}={value}" for key, value in model_labels(parent.metadata.name).items()),
         url=url(parent),
-        rollout=_rollout(parent, plan),
+        rollout=_rollout(parent, plan, complete=complete),
         claim_template=claim_template_name(parent.metadata.name, resolved) if resolved else "",
         allocated=claims.allocated(observed.claims, live),
     )
@@ -107,10 +107,10 @@ def _explained(finding: Finding, revision: Resolved | None, nodes: Sequence[Node
     return finding._replace(message=placement.explain(finding.message, wanted, nodes))
 
 
-def _rollout(parent: ModelDeployment, plan: Plan) -> RolloutStatus | None:
-    """How the old revisions are being replaced; None when there are none, or nothing is left to replace."""
+def _rollout(parent: ModelDeployment, plan: Plan, *, complete: bool) -> RolloutStatus | None:
+    """How the old revisions are being replaced; None when there are none, or only what is left of them leaves."""
     step = plan.step
-    if step is None or not step.message or not any(step.old.values()):
+    if step is None or not step.message or not step.old or (complete and not any(step.old.values())):
         return None
     return RolloutStatus(strategy=step.strategy, message=step.message, served=served(parent, plan.current))
 

@@ -10,7 +10,8 @@ from collections.abc import Collection, Sequence
 from msgspec import Struct
 
 from .api.accelerator_profile import AcceleratorProfileSpec
-from .api.model_deployment import Gpu, GpuAlternative, Toleration
+from .api.gpus import Gpu, GpuAlternative
+from .api.model_deployment import Toleration
 from .api.objects import Node
 from .api.scalars import parse_quantity
 from .device_claims import DeviceClaim, device_claim, missing

@@ -58,7 +58,10 @@ class WorkQueue:
         self._due: dict[Key, float] = {}
         self._closed = False
         self._progress_at = clock()
-        self._changed = asyncio.Event()
+        # Idle workers, and the one timer that wakes them for delayed keys. Each key wakes one worker, not all.
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -90,7 +93,7 @@ class WorkQueue:
         elif key not in self._since:
             self._since[key] = self._clock()
             self._turns.setdefault(key[0], deque()).append(key)
-            self._changed.set()
+            self._wake()
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Ask for a key to be worked on after a while; the earliest of several requests counts."""
@@ -98,7 +101,7 @@ class WorkQueue:
         if due < self._due.get(key, float("inf")):
             self._due[key] = due
             heapq.heappush(self._delayed, (due, key))
-            self._changed.set()
+            self._arm()
 
     def retry(self, key: Key, at_least: float = 0.0) -> float:
         """Ask again after a failure, later each time; returns the seconds."""
@@ -125,16 +128,45 @@ class WorkQueue:
 
     async def take(self) -> Key:
         """The next key, for the caller alone until `done`."""
+        loop = asyncio.get_running_loop()
         while True:
             self._promote()
             if self._turns and not self._closed:
                 return self._next()
-            self._changed.clear()
+            woken = loop.create_future()
+            self._waiting.append(woken)
+            self._arm()
             try:
-                async with asyncio.timeout(self._until_due()):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
+                await woken
+            except asyncio.CancelledError:
+                if woken.done() and not woken.cancelled():
+                    # This worker ends with a call in its hand: somebody else must take it.
+                    self._wake()
+                raise
+
+    def _wake(self) -> None:
+        while self._waiting:
+            woken = self._waiting.popleft()
+            if not woken.done():
+                woken.set_result(None)
+                return
+
+    def _arm(self) -> None:
+        """Let the timer ring when the first delayed key is due, if anybody waits for it."""
+        if not self._delayed or not self._waiting:
+            return
+        due = self._delayed[0][0]
+        if self._timer is not None:
+            if self._rings_at <= due:
+                return
+            self._timer.cancel()
+        self._rings_at = due
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, due - self._clock()), self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._promote()
+        self._arm()
 
     def _next(self) -> Key:
         namespace, keys = self._turns.popitem(last=False)
@@ -154,6 +186,3 @@ class WorkQueue:
             if self._due.get(key) == due:
                 del self._due[key]
                 self.add(key)
-
-    def _until_due(self) -> float | None:
-        return max(0.0, self._delayed[0][0] - self._clock()) if self._delayed else None

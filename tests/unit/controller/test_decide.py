@@ -4,10 +4,12 @@ import zlib
 from typing import Any
 
 import msgspec
+import pytest
 
-from builders import DEFAULTS, UID, catalog, claim, device_class, live, model, pod, runtime
+from builders import DEFAULTS, UID, catalog, claim, device_class, live, model, pod, restarting, runtime
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_status import ModelDeploymentStatus, RolloutStatus
+from modelyard_operator.conditions import status
 from modelyard_operator.decide import Decision, Removal, Scale, asked_revision, decide
 from modelyard_operator.observed import Observed
 from modelyard_operator.reading import from_body
@@ -145,6 +147,33 @@ def test_an_explicit_strategy_is_followed() -> None:
     after = model(replicas=2, gpu=GPU_AFTER, rollout={"strategy": "Recreate"})
     found = decided(after, settled(before))
     assert [one.kind for one in found.delete] == ["Deployment"]
+    assert found.facts.rollout is not None
+    assert found.facts.rollout.strategy == "Recreate"
+
+
+def ready(parent: ModelDeployment, observed: Observed) -> str:
+    return status(parent, decided(parent, observed).facts, "2026-01-01T00:00:00Z").conditions[0].status
+
+
+@pytest.mark.parametrize("strategy", ["Auto", "Surge", "Borrow", "Recreate"])
+@pytest.mark.parametrize("gpu", [GPU_BEFORE, None], ids=["with GPUs", "without"])
+def test_ready_speaks_of_the_asked_revision_whatever_the_strategy(strategy: str, gpu: dict[str, Any] | None) -> None:
+    before = model(replicas=2, gpu=gpu)
+    after = model(replicas=2, gpu=gpu, model={"uri": "s3://models/digits/2"}, rollout={"strategy": strategy})
+    old, new = settled(before), settled(after)
+    assert ready(after, old) == "False"
+    one = [live(deployment(after, revision(after), 2), status={"readyReplicas": 1})]
+    half = settled(after, deployments=[*old.deployments, *one], pods=[*old.pods, *new.pods[:1]])
+    assert ready(after, half) == "False"
+    failing = pod(revision(before).name, "old", containerStatuses=[restarting("server", 1, "Traceback")])
+    assert ready(after, settled(after, pods=[*new.pods, failing])) == "True"
+
+
+def test_what_is_left_of_an_old_revision_is_no_rollout_any_more() -> None:
+    before, after = model(), model(model={"uri": "s3://models/digits/2"})
+    new = settled(after)
+    leaving = pod(revision(before).name, "old", deleted=True)
+    assert decided(after, settled(after, pods=[*new.pods, leaving])).facts.rollout is None
 
 
 def test_a_paused_rollout_makes_the_deployment_and_no_pod() -> None:
@@ -156,8 +185,8 @@ def test_a_paused_rollout_makes_the_deployment_and_no_pod() -> None:
 
 def test_what_once_served_is_remembered_until_the_rollout_ends() -> None:
     before = model(replicas=3, gpu=GPU_BEFORE)
-    status = ModelDeploymentStatus(rollout=RolloutStatus(strategy="Borrow", message="", served=3))
-    after = model(replicas=3, gpu=GPU_AFTER, status=status)
+    so_far = ModelDeploymentStatus(rollout=RolloutStatus(strategy="Borrow", message="", served=3))
+    after = model(replicas=3, gpu=GPU_AFTER, status=so_far)
     old = settled(before)
     found = decided(after, settled(before, pods=old.pods[:2]))
     assert found.facts.rollout is not None
@@ -402,3 +431,15 @@ def test_devices_of_the_asked_revision_are_told() -> None:
     pods = [pod(name, "a"), pod("older", "b")]
     found = decided(parent, Observed(pods=pods, claims=[claim("a", "gpu-0"), claim("b", "gpu-1")]), *CLASSES)
     assert [one.device for one in found.facts.allocated] == ["gpu-0"]
+
+
+def test_only_what_the_scheduler_says_is_put_into_other_words() -> None:
+    parent = model()
+    verdict = "0/1 nodes are available: 1 Insufficient memory. preemption: 0/1 nodes are available."
+    stuck = pod(revision(parent).name, scheduled=False, unscheduled=verdict)
+    crashed = pod(revision(parent).name, containerStatuses=[restarting("server", 1, verdict)])
+    told = [decided(parent, Observed(pods=[one])).facts.finding for one in (stuck, crashed)]
+    assert told[0] is not None
+    assert told[0].message == "1 node: 1 has too little free memory"
+    assert told[1] is not None
+    assert told[1].message.endswith(verdict)

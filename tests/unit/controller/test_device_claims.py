@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelyard_operator.api.model_deployment import GpuAlternative
+from modelyard_operator.api.gpus import GpuAlternative
 from modelyard_operator.device_claims import DeviceOption, device_claim, missing
 
 OWN = "device.attributes[device.driver]"

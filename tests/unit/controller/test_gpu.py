@@ -7,7 +7,7 @@ import pytest
 
 from builders import node, profile
 from modelyard_operator.api.accelerator_profile import AcceleratorProfile
-from modelyard_operator.api.model_deployment import Gpu
+from modelyard_operator.api.gpus import Gpu
 from modelyard_operator.gpu import GpuRequest, affinity, resolve, why
 from modelyard_operator.reasons import Reason, Unresolved
 

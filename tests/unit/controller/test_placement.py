@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from builders import node
-from modelyard_operator.api.model_deployment import Gpu, Toleration
+from modelyard_operator.api.gpus import Gpu
+from modelyard_operator.api.model_deployment import Toleration
 from modelyard_operator.api.objects import Node
 from modelyard_operator.gpu import GpuRequest, resolve
 from modelyard_operator.placement import Cause, Wanted, causes, explain, fits_somewhere, lacking, reason

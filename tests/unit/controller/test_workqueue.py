@@ -179,3 +179,45 @@ def test_a_key_that_rests_may_burst_again_and_is_forgotten() -> None:
     for number in range(1023):
         pace.spend(("a", str(number)))
     assert ("a", "x") not in pace._busy_until
+
+
+async def test_a_worker_that_ends_passes_its_call_on() -> None:
+    keys, _ = queue()
+    ending, staying = asyncio.create_task(keys.take()), asyncio.create_task(keys.take())
+    await asyncio.sleep(0)
+    keys.add(("a", "x"))
+    ending.cancel()
+    assert await staying == ("a", "x")
+    assert ending.cancelled()
+
+
+async def test_a_worker_that_ended_before_is_passed_over() -> None:
+    keys, _ = queue()
+    ending, staying = asyncio.create_task(keys.take()), asyncio.create_task(keys.take())
+    await asyncio.sleep(0)
+    ending.cancel()
+    await asyncio.sleep(0)
+    keys.add(("a", "x"))
+    assert await staying == ("a", "x")
+
+
+async def test_a_key_wakes_one_worker_and_not_all() -> None:
+    keys, _ = queue()
+    workers = [asyncio.create_task(keys.take()) for _ in range(3)]
+    await asyncio.sleep(0)
+    keys.add(("a", "x"))
+    assert len(keys._waiting) == 2
+    keys.add(("a", "y"))
+    keys.add(("a", "z"))
+    assert await asyncio.gather(*workers) == [("a", "x"), ("a", "y"), ("a", "z")]
+
+
+async def test_a_shorter_delay_rings_first_and_a_longer_one_still_rings() -> None:
+    loop = asyncio.get_running_loop()
+    keys = WorkQueue(loop.time, lambda: 1.0)
+    workers = [asyncio.create_task(keys.take()) for _ in range(2)]
+    await asyncio.sleep(0)
+    for name, seconds in (("late", 0.02), ("later", 0.03), ("soon", 0.001)):
+        keys.add_after(("a", name), seconds)
+    assert await asyncio.gather(*workers) == [("a", "soon"), ("a", "late")]
+    assert await keys.take() == ("a", "later")

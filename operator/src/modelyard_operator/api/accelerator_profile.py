@@ -4,7 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from .model_deployment import MigProfile, Product, Toleration, Vendor
+from .gpus import MigProfile, Product, Vendor
+from .model_deployment import Toleration
 from .objects import ObjectMeta
 from .scalars import LabelMap, ObjectName, Price, Quantity, ResourceName
 
