@@ -18,7 +18,7 @@ CHECKED := $(SOURCES) tests docs/generate charts bench
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {gsub(/[$$][$$]/, "$$"); printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {gsub(/[$$][$$]/, "$$"); printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  MODELYARD_CLUSTER=current REGISTRY=…   make demo on the cluster that kubectl talks to"
 	@echo "  MODELYARD_HOME, MODELYARD_CACHE        where the local cluster and the built tools live"
@@ -28,9 +28,9 @@ demo: supported-python ## From this machine to right predictions from a real mod
 	@PYTHONPATH=local/src $(PYTHON) -m modelyard_demo
 
 .PHONY: test
-test: ## Install what is needed and run all tests: static, unit, contract, chart, integration, e2e
+test: ## Install what is needed and run all tests: static, unit, contract, chart, integration, scale, e2e
 	@began=$$SECONDS; $(MAKE) -j2 prepare-python prepare-cluster; \
-	$(MAKE) check; $(MAKE) test-integration; $(MAKE) test-e2e; \
+	$(MAKE) check; $(MAKE) test-integration; $(MAKE) test-scale; $(MAKE) test-e2e; \
 	echo "all tests passed in $$((SECONDS - began)) s"
 
 .PHONY: check
@@ -55,6 +55,11 @@ test-unit: venv chart-tools
 test-integration: venv api-tools ## On a real etcd and API server, without a node
 	@echo "== integration tests"
 	$(PYTEST) -n $(WORKERS) --dist loadfile tests/integration
+
+.PHONY: test-scale
+test-scale: venv scale-tools ## On a real control plane with simulated nodes: 200 models, crashes, rollbacks, two leaders
+	@echo "== scale tests"
+	$(PYTEST) -n $(WORKERS) --dist loadfile --durations=5 tests/scale
 
 .PHONY: test-e2e
 test-e2e: venv cluster ## On a real node: brings the local cluster up
@@ -83,10 +88,13 @@ images: ## Build the images and push them to the local registry, or to REGISTRY
 	@$(LOCAL) images $(if $(REGISTRY),--registry $(REGISTRY))
 
 .PHONY: bench
-bench: venv ## Measure operator and server; results go to bench/results (needs wrk)
-	@$(LOCAL) tools --tier api
-	$(BIN)/python -m bench.control_plane
+bench: bench-control-plane ## Measure operator and server; results go to bench/results (needs wrk)
 	$(BIN)/python bench/model_server/run.py --out bench/results/model_server.json
+
+.PHONY: bench-control-plane
+bench-control-plane: venv scale-tools ## Measure the operator with MODELS="100 1000", FULL=1 for 5000 as well
+	$(BIN)/python -m bench.control_plane --models $(or $(MODELS),100 1000) $(if $(FULL),--full)
+	@echo "make generate writes docs/performance.md from the results"
 
 .PHONY: generate
 generate: venv chart-tools ## Write all generated files: CRDs, manifests, reference, chart README
@@ -94,6 +102,7 @@ generate: venv chart-tools ## Write all generated files: CRDs, manifests, refere
 	$(BIN)/python charts/render-readme.py
 	MODELYARD_HELM=$(HELM) charts/render-install.sh >/dev/null
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m bench.report
 
 .PHONY: requirements
 requirements: venv ## Pin all dependencies anew, with hashes
@@ -113,7 +122,7 @@ clean: ## Remove what was built in this folder; built tools and the cluster stay
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # What the targets above stand on.
-.PHONY: supported-python venv chart-tools api-tools prepare-python prepare-cluster
+.PHONY: supported-python venv chart-tools api-tools scale-tools prepare-python prepare-cluster
 supported-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$$($(PYTHON) --version) is too old: install Python 3.11 or newer, or name one: make PYTHON=python3.13 …"; exit 1; }
@@ -139,6 +148,10 @@ api-tools:
 	@$(LOCAL) tools --tier api
 	@$(LOCAL) tools --only helm kube-controller-manager versitygw
 
+scale-tools: api-tools
+	@$(LOCAL) tools --only kube-scheduler kwok
+
 prepare-python: venv
 prepare-cluster:
 	@$(LOCAL) up
+	@$(LOCAL) tools --only kwok

@@ -14,7 +14,6 @@ from integration.running import Cluster, Operator, cluster
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The control plane."""
     with cluster(tmp_path_factory.mktemp("integration")) as found:
-        found.kubectl("apply", "-f", "-", given=RUNTIME)
         yield found
 
 
@@ -45,15 +44,3 @@ def namespace(shared: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     yield name
     shared.kubectl("delete", "modeldeployments", "--all", "--namespace", name, "--wait=false")
     shared.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
-
-
-RUNTIME = """
-apiVersion: modelyard.dev/v1alpha1
-kind: ModelRuntime
-metadata: {name: modelyard-server}
-spec:
-  image: registry.example/modelyard/model-server:1
-  formats: [{name: package}, {name: torch}, {name: sklearn}]
-  command: [modelyard-server]
-  args: [serve, --model, $(MODEL_PATH), --name, $(MODEL_NAME), --port, $(PORT)]
-"""

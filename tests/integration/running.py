@@ -19,6 +19,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from chart.rendering import NAMESPACE, Chart, find_helm
+from modelyard_local.components import Rate
 from modelyard_local.controlplane import ControlPlane
 from modelyard_local.paths import Paths
 from modelyard_local.sockets import free_ports
@@ -31,8 +32,8 @@ PACKAGE = '{"digest": "sha256:' + "a" * 64 + '", "name": "digits", "version": "1
 INSTALLED = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ServiceAccount"}
 
 
-def eventually(check: Callable[[], T], seconds: float = 30.0) -> T:
-    """The first true answer of `check`; the last failure when there is none in time."""
+def eventually(check: Callable[[], T], seconds: float = 30.0, pause: float = 0.05) -> T:
+    """The first true answer of `check`, asked every `pause` seconds; the last failure when there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -43,7 +44,7 @@ def eventually(check: Callable[[], T], seconds: float = 30.0) -> T:
         except AssertionError:
             if time.monotonic() > deadline:
                 raise
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 @dataclass
@@ -207,9 +208,9 @@ class Operator:
 
 
 @contextmanager
-def cluster(directory: Path) -> Iterator[Cluster]:
+def cluster(directory: Path, *, rate: Rate | None = None, audited: bool = False) -> Iterator[Cluster]:
     """A control plane with our CRDs and RBAC installed from the chart."""
-    with ControlPlane(directory / "plane", controller_manager=True) as plane:
+    with ControlPlane(directory / "plane", controller_manager=True, rate=rate, audited=audited) as plane:
         found = Cluster(plane)
         found.kubectl("create", "namespace", NAMESPACE)
         objects = Chart(find_helm(os.environ)).objects(apis=())
@@ -218,4 +219,17 @@ def cluster(directory: Path) -> Iterator[Cluster]:
         found.kubectl("apply", "--server-side", "-f", "-", given=text)
         crds = [one["metadata"]["name"] for one in install if one["kind"] == "CustomResourceDefinition"]
         found.kubectl("wait", "--for=condition=Established", "--timeout=30s", *(f"crd/{name}" for name in crds))
+        found.kubectl("apply", "-f", "-", given=RUNTIME)
         yield found
+
+
+RUNTIME = """
+apiVersion: modelyard.dev/v1alpha1
+kind: ModelRuntime
+metadata: {name: modelyard-server}
+spec:
+  image: registry.example/modelyard/model-server:1
+  formats: [{name: package}, {name: torch}, {name: sklearn}]
+  command: [modelyard-server]
+  args: [serve, --model, $(MODEL_PATH), --name, $(MODEL_NAME), --port, $(PORT)]
+"""

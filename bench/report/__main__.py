@@ -1,0 +1,25 @@
+"""Writes the page and its pictures below docs, or below the folder that is given."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from bench.report.page import files
+from bench.report.results import parse
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "bench/results/control_plane.jsonl"
+
+
+def main() -> None:
+    """Write them."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs"
+    for name, text in files(parse(RESULTS.read_text().splitlines())).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
