@@ -267,12 +267,17 @@ def picture(run: Run, *, history: bool = True) -> dict[str, Body]:
         if kind is HISTORY and not history:
             continue
         for key, record in run.storage.objects[kind].items():
-            found[f"{kind.name} {'/'.join(key)}"] = _masked(kind, record.body)
+            body = _masked(kind, record.body)
+            if kind is MODELS and not history:
+                body["status"].pop("readyRevision", None)
+            found[f"{kind.name} {'/'.join(key)}"] = body
     return found
 
 
 def _masked(kind: Kind, body: Body) -> Body:
     metadata = {name: body["metadata"].get(name) for name in ("labels", "annotations")}
+    # What a stranger adds and nobody asked for stays.
+    metadata["labels"] = {key: value for key, value in (metadata["labels"] or {}).items() if key != "mine"}
     rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
     if kind is HISTORY:
         # The second newest of two records may have any number below the newest.

@@ -19,7 +19,7 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 # The server keeps these; what a client sends for them is not believed.
-_SERVER_S = ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
+_SERVER_S = ("namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
 _WITHOUT_GENERATION = ("Service", "ControllerRevision", "Lease", "ConfigMap", "Node")
 
 
