@@ -29,6 +29,7 @@ from .api.kinds import (
 )
 from .api.selectors import selector
 from .api.storage import Event, Key
+from .api.verbs import APPLY, JSON_PATCH
 from .harness import SETTINGS, SYSTEM, Run
 from .world.deployments import is_ready
 
@@ -78,7 +79,22 @@ class Watchman:
 
     def all(self) -> list[str]:
         """Everything that was seen."""
-        return [*self.wrong, *self.alive()]
+        return [*self.wrong, *self.alive(), *self._careless()]
+
+    def _careless(self) -> list[str]:
+        """Writes that would hit another object of the same name, had there been one by then."""
+        wrong = []
+        for request, target in self._run.sent:
+            body = msgspec.json.decode(request.body)
+            if request.method == "DELETE":
+                careful = "uid" in body.get("preconditions", {})
+            elif request.content_type == JSON_PATCH:
+                careful = any(one["op"] == "test" and one["path"] == "/metadata/uid" for one in body)
+            else:
+                careful = request.content_type == APPLY or "uid" in body["metadata"] or target.kind is POLICIES
+            if not careful:
+                wrong.append(f"{request.method} {target.kind.name} {'/'.join(target.key)} does not say which one")
+        return wrong
 
 
 def _errors() -> float:
