@@ -50,11 +50,19 @@ static: venv
 test-unit: venv chart-tools
 	@echo "== unit, contract and chart tests"
 	$(PYTEST) -n $(WORKERS) --dist loadfile --cov --cov-report=term tests/unit tests/contract tests/chart
+	@echo "== faults: 200 scenarios"
+	$(PYTEST) -n $(WORKERS) tests/faults --ignore tests/faults/conformance
 
 .PHONY: test-integration
 test-integration: venv api-tools ## On a real etcd and API server, without a node
 	@echo "== integration tests"
-	$(PYTEST) -n $(WORKERS) --dist loadfile tests/integration
+	$(PYTEST) -n $(WORKERS) --dist loadfile tests/integration tests/faults/conformance
+
+N ?= 10000
+.PHONY: faults
+faults: venv ## N=10000 scenarios of the operator under faults; SEED=… ORACLE=O4 runs one again
+	PYTHONPATH=tests:operator/src $(BIN)/python -m faults --count $(N) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(ORACLE),--oracle $(ORACLE))
 
 .PHONY: test-scale
 test-scale: venv scale-tools ## On a real control plane with simulated nodes: 200 models, crashes, rollbacks, two leaders

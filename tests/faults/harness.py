@@ -1,9 +1,10 @@
 """One run: a cluster with its API server, users, and operator processes on machines that can be killed or frozen."""
 
+import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import aiohttp
 import msgspec
 from aiohttp import web
+from kopf._cogs.clients import scanning
 from msgspec import Struct
 
 from modelyard_operator.kube.credentials import Credentials
@@ -31,7 +33,20 @@ from .world import World
 
 Body = dict[str, Any]
 SYSTEM = "modelyard-system"
-SETTINGS = Settings(fetch_image="registry.example/modelyard/model-server:1", lease_namespace=SYSTEM)
+SETTINGS = Settings(fetch_image="registry.example/modelyard/model-server:1", lease_namespace=SYSTEM, workers=4)
+
+
+class _InOrder:
+    """kopf asks for discovery documents in the order of a set, which no seed knows; here, one after another."""
+
+    @staticmethod
+    def as_completed(coroutines: Iterable[Any]) -> list[Any]:
+        """Tasks for the coroutines, by what they ask for."""
+        ordered = sorted(coroutines, key=lambda one: (one.__qualname__, str(one.cr_frame.f_locals.get("url"))))
+        return [asyncio.ensure_future(one) for one in ordered]
+
+
+scanning.asyncio = _InOrder()  # type: ignore[assignment, attr-defined]
 # The first second of all runs.
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 # Nothing but leases and pods that crash again was written for so long: the cluster is at rest.
@@ -79,18 +94,20 @@ class Run:
         self._uids = 0
         self.verbs = Verbs(self.storage, self._new_uid, lambda: self.wall().strftime("%Y-%m-%dT%H:%M:%SZ"))
         self.wires = Wires(self.loop)
-        self.injection = Injection(self.storage, self.wires, self.loop, random.Random(f"faults {seed}"))
+        self.injection = Injection(self.storage, self.wires, self.loop, f"faults {seed}")
         self.front = Front(self.verbs, self.injection, _client)
         world = random.Random(f"world {seed}")
         self.world = World(self.verbs, self.loop.call_later, self.wall, world)
         self.writes: list[Write] = []
         self.refused: list[tuple[float, str]] = []
+        # All that operators asked to have written, also what was so already.
+        self.sent: list[tuple[Request, Target]] = []
         self.lost_processes: list[str] = []
         self._lease, self._token_file = lease, token_file
         self.containers: dict[str, Container] = {}
         self._news = self.universe.now
         self.on_write: Callable[[Write], None] = lambda _write: None
-        self.verbs.wrote = self._wrote
+        self.verbs.wrote, self.verbs.asked = self._wrote, self._asked
         self.injection.refused = lambda request: self.refused.append((self.universe.now, request.client))
         self.verbs.shown = self.injection.shown
         self.storage.listeners.append(self._changed)
@@ -103,6 +120,16 @@ class Run:
     def _new_uid(self) -> str:
         self._uids += 1
         return f"00000000-0000-0000-0000-{self._uids:012d}"
+
+    def rotate(self) -> None:
+        """Give the operators another token; the old one is not accepted any more."""
+        assert self._token_file is not None
+        self.injection.token = f"token-{self.chance.randrange(10**9)}"
+        self._token_file.write_text(self.injection.token)
+
+    def jump(self) -> None:
+        """Set the clock on the wall, forward or back."""
+        self.skew += timedelta(seconds=self.chance.choice((-3600, -20, 20, 3600)))
 
     def wall(self) -> datetime:
         """What the operators' clocks on the wall show."""
@@ -235,6 +262,10 @@ class Run:
             )
             self.writes.append(write)
             self.on_write(write)
+
+    def _asked(self, request: Request, target: Target) -> None:
+        if request.client.startswith("operator") and target.kind is not LEASES:
+            self.sent.append((request, target))
 
     def _changed(self, event: Event) -> None:
         if event.kind is not LEASES and not (event.kind in (PODS, DEPLOYMENTS) and _is_noise(event)):

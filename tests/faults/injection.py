@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -38,19 +39,22 @@ VIEW_FAULTS = ("late", "merged", "deletion-lost")
 class Injection(Interference):
     """Faults of one run. Nothing goes wrong until `storm` says what may, nor after `calm`."""
 
-    def __init__(self, storage: Storage, wires: Wires, loop: VirtualLoop, chance: random.Random) -> None:
-        self._storage, self._wires, self._loop, self._chance = storage, wires, loop, chance
+    def __init__(self, storage: Storage, wires: Wires, loop: VirtualLoop, seed: str) -> None:
+        self._storage, self._wires, self._loop, self._seed = storage, wires, loop, seed
         self._requests: list[str] = []
         self._watches: list[str] = []
         self._views: list[str] = []
         self._rate = 0.0
         # The token that is accepted; any when empty.
         self.token = ""
-        # How many versions a list is behind, at most.
+        # How many versions a list is behind that may be answered from a cache.
         self.lag = 0
         self.met: dict[str, int] = {}
         self.refused: Callable[[Request], None] = lambda _request: None
-        self._open: set[Watch] = set()
+        self._open: list[Watch] = []
+        self._seen: Counter[str] = Counter()
+        # Seconds by which a view may be behind.
+        self.delay = 6.0
         # Who was not told of a deletion, of which kind: their next watch fails until they have listed again.
         self._owed: set[tuple[str, str]] = set()
 
@@ -60,49 +64,52 @@ class Injection(Interference):
         self._watches = [one for one in faults if one in WATCH_FAULTS]
         self._views = [one for one in faults if one in VIEW_FAULTS]
         self._rate = rate
-        self._wires.latency = lambda: self._chance.random() * 0.2
-        self._wires.refuse = lambda: "reset" in faults and self._chance.random() < rate / 2
+        self._wires.latency = lambda client: self._of("latency", client).random() * 0.2
+        self._wires.refuse = lambda client: "reset" in faults and self._of("refuse", client).random() < rate / 2
 
     def calm(self) -> None:
         """No faults from now on. What a watch has lost by then it learns by an error that makes it list again."""
         self._requests, self._watches, self._rate, self.lag = [], [], 0.0, 0
-        self._wires.latency = lambda: 0.0
-        self._wires.refuse = lambda: False
+        self._wires.latency = lambda _client: 0.0
+        self._wires.refuse = lambda _client: False
         if self._views:
             self._views = []
-            for watch in list(self._open):
+            for watch in self._open:
                 watch.fail(410, "too old resource version")
 
     def shown(self, request: Request) -> int:
-        """The version that a list shows: of a member that is behind, when views lag."""
-        if not self.lag or not request.client.startswith("operator"):
+        """The version that a list shows. One that does not say resourceVersion=0 is always answered as of now."""
+        if not self.lag or request.query.get("resourceVersion") != "0":
             return self._storage.version
-        return max(self._storage.floor, self._storage.version - self._chance.randint(0, self.lag))
+        return max(self._storage.floor, self._storage.version - self.lag)
+
+    def _of(self, *what: str) -> random.Random:
+        """Chance for the n-th of its kind, whatever else happens meanwhile: some of kopf's requests have no order."""
+        name = " ".join(what)
+        self._seen[name] += 1
+        return random.Random(f"{self._seed} {name} {self._seen[name]}")
 
     async def before(self, request: Request, connection: Any) -> Answer | None:
         """Refuse, delay or break a request that an operator sends."""
         if not request.client.startswith("operator"):
             return None
-        if not request.query.get("watch"):
-            self._owed.discard((request.client, request.path))
-        else:
-            if self._hit(self._requests, self._rate) is not None:
-                return self._count("no-watch", ANSWERS["unavailable"](self._chance))
-            return None
-        fault = self._hit(self._requests, self._rate)
-        if fault is None or fault in ("lost-answer", "half-answer"):
-            return None
-        if fault in ("invalid", "conflict") and request.method == "GET":
-            return None
-        return await self._meet(fault, request, connection)
+        if self.token and request.token != f"Bearer {self.token}":
+            return self._count("unauthorized", RefusedError(401, "Unauthorized").answer())
+        chance = self._of("before", request.client, request.method, request.path, request.query.get("watch", ""))
+        fault = _hit(chance, self._requests, self._rate)
+        if request.query.get("watch"):
+            return self._count("no-watch", ANSWERS["unavailable"](chance)) if fault else None
+        self._owed.discard((request.client, request.path))
+        unfit = ("lost-answer", "half-answer", *(("invalid", "conflict") if request.method == "GET" else ()))
+        return await self._meet(fault, request, connection, chance) if fault and fault not in unfit else None
 
-    async def _meet(self, fault: str, request: Request, connection: Any) -> Answer | None:
+    async def _meet(self, fault: str, request: Request, connection: Any, chance: random.Random) -> Answer | None:
         self.met[fault] = self.met.get(fault, 0) + 1
         if fault in ANSWERS:
             self.refused(request)
-            return ANSWERS[fault](self._chance)
+            return ANSWERS[fault](chance)
         if fault == "slow":
-            await asyncio.sleep(self._chance.choice((0.2, 2.0, 12.0)))
+            await asyncio.sleep(chance.choice((0.2, 2.0, 12.0)))
         elif fault == "reset":
             connection.abort()
             await asyncio.sleep(NEVER)
@@ -116,35 +123,38 @@ class Injection(Interference):
             return answer
         if answer.status >= 400 and request.method != "GET":
             self.refused(request)
-        fault = self._hit([one for one in self._requests if one in ("lost-answer", "half-answer")], self._rate / 3)
+        chance = self._of("after", request.client, request.method, request.path)
+        losses = [one for one in self._requests if one in ("lost-answer", "half-answer")]
+        fault = _hit(chance, losses, self._rate / 3)
         if fault == "lost-answer":
             self.met[fault] = self.met.get(fault, 0) + 1
-            if self._chance.random() < 0.5:
-                return ANSWERS["timeout"](self._chance)
+            if chance.random() < 0.5:
+                return ANSWERS["timeout"](chance)
             connection.abort()
             await asyncio.sleep(NEVER)
         elif fault == "half-answer":
             self.met[fault] = self.met.get(fault, 0) + 1
-            connection.break_after(self._chance.randint(1, 400))
+            connection.break_after(chance.randint(1, 400))
         return answer
 
     def opened(self, watch: Watch, connection: Any) -> None:
         """Decide what becomes of a watch."""
         if not watch.client.startswith("operator"):
             return
-        self._open = {one for one in self._open if not one.ended} | {watch}
+        self._open = [*(one for one in self._open if not one.ended), watch]
+        chance = self._of("watch", watch.client, watch.path)
         debt = (watch.client, watch.path)
         if debt in self._owed:
             watch.fail(410, "too old resource version")
             return
         if self._views:
             lost = partial(self._owed.add, debt)
-            watch.pass_on = _View(watch, self._loop, self._chance, self._views, lost).take
-        fault = self._hit(self._watches, min(0.6, self._rate * 3))
+            watch.pass_on = _View(watch, self._loop, chance, (self._views, self.delay), lost).take
+        fault = _hit(chance, self._watches, min(0.6, self._rate * 3))
         if fault is None:
             return
         self.met[fault] = self.met.get(fault, 0) + 1
-        after = self._chance.random() * 20
+        after = chance.random() * 20
         if fault == "watch-ends":
             self._loop.call_later(after, watch.end)
         elif fault == "watch-gone":
@@ -152,30 +162,35 @@ class Injection(Interference):
         elif fault == "watch-error":
             self._loop.call_later(after, partial(watch.fail, 500, "etcd leader changed"))
         elif fault == "watch-breaks":
-            connection.break_after(self._chance.randint(200, 4000))
+            connection.break_after(chance.randint(200, 4000))
         else:
             connection.peer.deaf = True
-
-    def _hit(self, faults: list[str], rate: float) -> str | None:
-        if not faults or self._chance.random() >= rate:
-            return None
-        return self._chance.choice(faults)
 
     def _count(self, fault: str, answer: Answer) -> Answer:
         self.met[fault] = self.met.get(fault, 0) + 1
         return answer
 
 
+def _hit(chance: random.Random, faults: list[str], rate: float) -> str | None:
+    return chance.choice(faults) if faults and chance.random() < rate else None
+
+
 class _View:
     """What a watch sees of events: later, only the last of several, or not that something was deleted."""
 
     def __init__(
-        self, watch: Watch, loop: VirtualLoop, chance: random.Random, kinds: list[str], lost: Callable[[], None]
+        self,
+        watch: Watch,
+        loop: VirtualLoop,
+        chance: random.Random,
+        how: tuple[list[str], float],
+        lost: Callable[[], None],
     ) -> None:
+        kinds, delay = how
         self._watch, self._loop, self._chance, self._kinds = watch, loop, chance, kinds
         self._tell_lost = lost
         self._held: list[Event] = []
-        self._behind = chance.random() * 6 if "late" in kinds else 0.0
+        self._behind = chance.random() * delay if "late" in kinds else 0.0
         self._lost = "deletion-lost" in kinds
 
     def take(self, event: Event) -> None:

@@ -29,6 +29,7 @@ from .api.kinds import (
 )
 from .api.selectors import selector
 from .api.storage import Event, Key
+from .api.verbs import APPLY, JSON_PATCH
 from .harness import SETTINGS, SYSTEM, Run
 from .world.deployments import is_ready
 
@@ -78,7 +79,22 @@ class Watchman:
 
     def all(self) -> list[str]:
         """Everything that was seen."""
-        return [*self.wrong, *self.alive()]
+        return [*self.wrong, *self.alive(), *self._careless()]
+
+    def _careless(self) -> list[str]:
+        """Writes that would hit another object of the same name, had there been one by then."""
+        wrong = []
+        for request, target in self._run.sent:
+            body = msgspec.json.decode(request.body)
+            if request.method == "DELETE":
+                careful = "uid" in body.get("preconditions", {})
+            elif request.content_type == JSON_PATCH:
+                careful = any(one["op"] == "test" and one["path"] == "/metadata/uid" for one in body)
+            else:
+                careful = request.content_type == APPLY or "uid" in body["metadata"] or target.kind is POLICIES
+            if not careful:
+                wrong.append(f"{request.method} {target.kind.name} {'/'.join(target.key)} does not say which one")
+        return wrong
 
 
 def _errors() -> float:
@@ -267,12 +283,17 @@ def picture(run: Run, *, history: bool = True) -> dict[str, Body]:
         if kind is HISTORY and not history:
             continue
         for key, record in run.storage.objects[kind].items():
-            found[f"{kind.name} {'/'.join(key)}"] = _masked(kind, record.body)
+            body = _masked(kind, record.body)
+            if kind is MODELS and not history:
+                body["status"].pop("readyRevision", None)
+            found[f"{kind.name} {'/'.join(key)}"] = body
     return found
 
 
 def _masked(kind: Kind, body: Body) -> Body:
     metadata = {name: body["metadata"].get(name) for name in ("labels", "annotations")}
+    # What a stranger adds and nobody asked for stays.
+    metadata["labels"] = {key: value for key, value in (metadata["labels"] or {}).items() if key != "mine"}
     rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
     if kind is HISTORY:
         # The second newest of two records may have any number below the newest.

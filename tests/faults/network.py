@@ -170,8 +170,8 @@ class Wires:
     def __init__(self, server: VirtualLoop) -> None:
         self._server = server
         self.accept: Callable[[], Any] | None = None
-        self.latency: Callable[[], float] = lambda: 0.0
-        self.refuse: Callable[[], bool] = lambda: False
+        self.latency: Callable[[str], float] = lambda _client: 0.0
+        self.refuse: Callable[[str], bool] = lambda _client: False
         self._ends: dict[str, list[End]] = {}
         self._apart: set[str] = set()
 
@@ -183,12 +183,12 @@ class Wires:
         """A new connection of a machine to the server."""
         if loop.name in self._apart:
             await asyncio.sleep(NEVER)
-        if self.refuse() or self.accept is None:
+        if self.refuse(loop.name) or self.accept is None:
             raise ConnectionRefusedError(111, "Connection refused")
         near, far = End(loop, loop.name), End(self._server, loop.name)
         near.peer, far.peer = far, near
         near.protocol, far.protocol = factory(), self.accept()
-        near.latency = far.latency = self.latency()
+        near.latency = far.latency = self.latency(loop.name)
         held = self._ends.setdefault(loop.name, [])
         held[:] = [one for one in held if not one._lost]
         held.append(near)

@@ -4,6 +4,8 @@ import random
 from collections.abc import Callable
 from contextlib import closing
 from functools import lru_cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from . import judgement
@@ -222,6 +224,7 @@ def o6_stale_reads(seed: int) -> list[str]:
             furnish(run)
             if stale:
                 run.injection.storm(["late"], 0.05)
+                run.injection.delay = 20.0
                 run.injection.lag = chance.choice((3, 10, 40))
             run.start()
             for edit in scenario:
@@ -246,7 +249,7 @@ def o7_quiescence(seed: int) -> list[str]:
         play(run, edits(chance, chance.randint(2, 6), Taste(bad=False, platform=False)))
         wrong = _rest(run)
         for what in ("while nothing happens", "after a restart", "after a crash"):
-            written, refused = len(run.writes), len(run.refused)
+            sent, refused = len(run.sent), len(run.refused)
             if what == "after a restart":
                 run.stop("operator-a")
                 run.start()
@@ -254,7 +257,9 @@ def o7_quiescence(seed: int) -> list[str]:
                 run.kill("operator-a")
                 run.start()
             run.wait(SWEEP if what == "while nothing happens" else 60)
-            wrong += [f"written {what}: {one}" for one in run.writes[written:]]
+            wrong += [
+                f"sent {what}: {one.method} {where.kind.name} {'/'.join(where.key)}" for one, where in run.sent[sent:]
+            ]
             wrong += [f"refused {what}: {one}" for one in run.refused[refused:]]
         return wrong + judgement.settled(run) + judgement.caches_differ(run) + watchman.all()
 
@@ -262,9 +267,13 @@ def o7_quiescence(seed: int) -> list[str]:
 def o8_storm(seed: int) -> list[str]:
     """Whatever the API server answers for a while, all is well soon after; one that is refused hurts no other."""
     chance = random.Random(f"O8 {seed}")
-    with closing(Run(f"O8 {seed}")) as run:
+    with TemporaryDirectory() as folder, closing(Run(f"O8 {seed}", token_file=Path(folder) / "token")) as run:
         watchman = Watchman(run)
         furnish(run)
+        run.rotate()
+        for _ in range(chance.randint(0, 3)):
+            run.loop.call_later(chance.random() * 100, run.rotate)
+            run.loop.call_later(chance.random() * 100, run.jump)
         run.injection.storm(_some(chance, (*REQUEST_FAULTS, *WATCH_FAULTS)), chance.choice((0.03, 0.1, 0.3)))
         victim = ("team-c", "refused")
         run.verbs.admit = _refuse(SERVICES, "team-c", RefusedError(422, "services is forbidden: admission says no"))

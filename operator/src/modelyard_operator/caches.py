@@ -27,6 +27,7 @@ class Caches:
         self._enqueue = enqueue
         self._settle = settle
         self._models: dict[Key, ModelDeployment] = {}
+        self._unready: dict[Key, None] = {}  # in order, so that the same events give the same queue
         self._in_namespace: Counter[str] = Counter()
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._catalog: Catalog | None = None
@@ -95,6 +96,10 @@ class Caches:
             self.remove_model(key, metadata.uid)
             return True
         self._models[key] = model
+        if model.is_ready():
+            self._unready.pop(key, None)
+        else:
+            self._unready[key] = None
         self._in_namespace[key[0]] += before is None
         return True
 
@@ -106,6 +111,7 @@ class Caches:
         model = self._models.get(key)
         if model is not None and model.metadata.uid == uid:
             del self._models[key]
+            self._unready.pop(key, None)
             self._in_namespace[key[0]] -= 1
 
     def replace_models(self, namespace: str, listed: Iterable[ModelDeployment], version: str) -> None:
@@ -131,14 +137,16 @@ class Caches:
             self._settle((metadata.namespace, model))
 
     def _node_changed(self, _: object) -> None:
+        """What a model waits for is told in numbers of nodes, and they are others now."""
         self._catalog = None
+        for key in self._unready:
+            self._settle(key)
 
     def _catalog_changed(self, _: object) -> None:
+        """A model that is Ready keeps the revision that it has; only one that is not may be helped by the change."""
         self._catalog = None
-        for key, model in self._models.items():
-            # A model that is Ready keeps the revision that it has; only one that is not may be helped by the change.
-            if not model.is_ready():
-                self._enqueue(key)
+        for key in self._unready:
+            self._enqueue(key)
 
 
 _CHILDREN = (

@@ -14,7 +14,7 @@ from msgspec import Struct
 from .api.model_deployment import ModelDeployment, ModelDeploymentSpec, ModelSource
 from .api.model_status import ModelDeploymentStatus
 from .api.names import GROUP
-from .api.objects import Child, ChildStatus, ObjectMeta, Pod
+from .api.objects import Child, ChildStatus, Node, ObjectMeta, Pod
 
 # Conditions of a pod that tell where it stands; of a Deployment only those that tell what is wrong.
 TELLING = frozenset({"PodScheduled", "Ready", "DisruptionTarget"})
@@ -87,6 +87,12 @@ def pod_from_raw(raw: msgspec.Raw | bytes) -> Pod:
         metadata=msgspec.structs.replace(found.metadata, annotations={}),
         status=msgspec.structs.replace(found.status, conditions=telling),
     )
+
+
+def node_from_raw(raw: msgspec.Raw | bytes) -> Node:
+    """A node without its annotations: drivers and kubelets write them all the time."""
+    found = msgspec.json.decode(raw, type=Node, strict=False)
+    return msgspec.structs.replace(found, metadata=msgspec.structs.replace(found.metadata, annotations={}))
 
 
 def _status(body: Mapping[str, Any]) -> ModelDeploymentStatus:

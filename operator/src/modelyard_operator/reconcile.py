@@ -29,6 +29,10 @@ logger = logging.getLogger(__name__)
 REFUSED_SECONDS = 15.0
 # Somebody who changes an object back each time gets no more than one answer in so many seconds.
 REPAIR_SECONDS = 10.0
+# A namespace whose policy another worker sees to is looked at once more.
+POLICY_SECONDS = 0.5
+# A policy of our name that somebody else made is not asked about again so soon.
+STRANGE_SECONDS = 300.0
 # What the cluster lacks today is looked for again.
 LOOK_SECONDS = 30.0
 
@@ -55,6 +59,7 @@ class Reconciler:
         self._clock = clock
         self._repaired: dict[str, float] = {}
         self._keeping: set[str] = set()
+        self._strange: dict[str, float] = {}
 
     async def reconcile(self, key: Key) -> None:
         """Bring one model, or the shared objects of one namespace, to where they should be.
@@ -159,14 +164,19 @@ class Reconciler:
         resource = resources.WRITTEN[removal.kind]
         try:
             await self._client.delete(resource, namespace, removal.name, removal.uid)
-        except (NotFoundError, ConflictError):
+        except NotFoundError:
             logger.debug("%s %s/%s was gone already", removal.kind, namespace, removal.name)
+        except ConflictError:
+            # Another object has the name by now, or the server was busy with it: the watch will tell.
+            return
         # Deleting again what the watch has not told yet would be one more request for nothing.
         self._caches[resource].forget(namespace, removal.name, removal.uid)
 
     async def _keep_policy(self, namespace: str) -> None:
         """The NetworkPolicy exists while the namespace has a model. One worker at a time sees to it."""
         if namespace in self._keeping:
+            # What that worker looked at may have changed since.
+            self._again((namespace, NAMESPACE), POLICY_SECONDS)
             return
         self._keeping.add(namespace)
         try:
@@ -178,18 +188,28 @@ class Reconciler:
             self._keeping.discard(namespace)
 
     async def _apply_policy(self, namespace: str) -> None:
-        """One without our label is somebody else's."""
+        """One that we did not make is somebody else's, whatever its name."""
         resource, manifest = resources.POLICIES, network_policy(namespace)
         live = self._caches[resource].get(namespace, NETWORK_POLICY)
-        if not differs(manifest, live):
+        if not differs(manifest, live) or self._strange.get(namespace, 0.0) > self._clock():
             return
         if live is None:
             try:
                 await self._taken(resource, self._client.create(resource, manifest))
             except ConflictError:
                 live = await self._look(resource, namespace, NETWORK_POLICY)
-        if live and live.metadata.labels.get(LABEL_MANAGED_BY) == MANAGED_BY and differs(manifest, live):
+            else:
+                return
+        if not _is_ours(live):
+            self._strange[namespace] = self._clock() + STRANGE_SECONDS
+        elif differs(manifest, live):
             await self._taken(resource, self._client.repair(resource, manifest, live.metadata.uid))
+
+
+def _is_ours(live: Child) -> bool:
+    """By the label, or by the hash if somebody took the label away."""
+    metadata = live.metadata
+    return metadata.labels.get(LABEL_MANAGED_BY) == MANAGED_BY or ANNOTATION_SPEC_HASH in metadata.annotations
 
 
 def _is_asked(manifest: Manifest, live: Child) -> bool:
@@ -198,9 +218,14 @@ def _is_asked(manifest: Manifest, live: Child) -> bool:
     return bool(live.metadata.annotations.get(ANNOTATION_SPEC_HASH) == asked)
 
 
+def _again_later(found: BaseException | None) -> BaseException | None:
+    """kopf, when it ends, cancels every task that began while it ran, ours too; the worker itself is older."""
+    return ApiError(0, "cut off in the middle") if isinstance(found, asyncio.CancelledError) else found
+
+
 async def _outcomes(*actions: Awaitable[None]) -> list[ApiError]:
     """Do these at the same time, each to its end; what the API server refused of them."""
-    found = await asyncio.gather(*actions, return_exceptions=True)
+    found = [_again_later(one) for one in await asyncio.gather(*actions, return_exceptions=True)]
     for one in found:
         if one is not None and not isinstance(one, ApiError):
             raise one

@@ -90,13 +90,10 @@ def _probe(probe: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _resources(resources: Mapping[str, Any]) -> dict[str, Any]:
-    result = {
+    return {
         name: {key: canonical(value) for key, value in values.items()} if name in ("requests", "limits") else values
         for name, values in resources.items()
     }
-    # What is limited and not requested is requested.
-    missing = {key: value for key, value in result.get("limits", {}).items() if key not in result.get("requests", {})}
-    return result | ({"requests": result.get("requests", {}) | missing} if missing else {})
 
 
 def _volume(volume: Mapping[str, Any]) -> dict[str, Any]:

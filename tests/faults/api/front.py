@@ -39,7 +39,7 @@ class Front:
         self._interference = interference
         self._identify = identify
         self._documents = discovery.documents()
-        self.watches: set[Watch] = set()
+        self.watches: dict[Watch, None] = {}
         self._storage.listeners.append(self._tell)
 
     def server(self) -> web.Server:
@@ -55,6 +55,7 @@ class Front:
             body=await incoming.read(),
             content_type=incoming.content_type,
             client=self._identify(incoming),
+            token=incoming.headers.get("Authorization", ""),
         )
         answer = await self._interference.before(request, incoming.transport)
         if answer is None and request.query.get("watch") in ("1", "true"):
@@ -79,17 +80,17 @@ class Front:
             watch.begin()
         else:
             watch.fail(410, f"too old resource version: {watch.seen} ({self._storage.floor})")
-        self.watches.add(watch)
+        self.watches[watch] = None
         try:
             with suppress(ConnectionError, asyncio.CancelledError):
                 async for line in watch.lines():
                     await response.write(line)
                 await response.write_eof()
         finally:
-            self.watches.discard(watch)
+            self.watches.pop(watch, None)
         return response
 
     def _tell(self, event: Event) -> None:
-        for watch in self.watches:
+        for watch in list(self.watches):
             if watch.kind is event.kind:
                 watch.pass_on(event)

@@ -20,6 +20,7 @@ class Request(Struct, frozen=True):
     body: bytes = b""
     content_type: str = ""
     client: str = ""
+    token: str = ""
 
 
 class Target(Struct, frozen=True):

@@ -19,7 +19,7 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 # The server keeps these; what a client sends for them is not believed.
-_SERVER_S = ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
+_SERVER_S = ("namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
 _WITHOUT_GENERATION = ("Service", "ControllerRevision", "Lease", "ConfigMap", "Node")
 
 
@@ -35,6 +35,8 @@ class Verbs:
         self.admit: Admission = lambda _kind, _new, _old: None
         # Tells every accepted write that changed something: request, target, and the version that it made.
         self.wrote: Callable[[Request, Target, int], None] = lambda _request, _target, _version: None
+        # Tells every request that may write, before it is carried out.
+        self.asked: Callable[[Request, Target], None] = lambda _request, _target: None
         # Which version lists show; the present one unless a view lags.
         self.shown: Callable[[Request], int] = lambda _request: self.storage.version
 
@@ -42,6 +44,8 @@ class Verbs:
         """The answer to anything but a watch."""
         try:
             target = parse(request.path)
+            if request.method != "GET":
+                self.asked(request, target)
             before = self.storage.version
             answer = self._dispatch(request, target)
         except RefusedError as error:

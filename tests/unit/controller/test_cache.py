@@ -12,7 +12,7 @@ from modelyard_operator.api.objects import Child
 from modelyard_operator.cache import Key, Store, model_of
 from modelyard_operator.caches import Caches
 from modelyard_operator.kube import resources
-from modelyard_operator.reading import child_from_raw
+from modelyard_operator.reading import child_from_raw, node_from_raw
 
 
 def child(name: str = "digits", version: str = "5", uid: str = "u", port: int = 80, **metadata: Any) -> Child:
@@ -228,6 +228,30 @@ def test_a_runtime_queues_only_models_that_it_may_help() -> None:
     every[resources.MODEL_RUNTIMES].put(runtime())
     assert now == [("team", "new"), ("team", "edited")]
     assert list(every.catalog().runtimes) == ["modelyard-server"]
+
+
+def test_a_node_queues_soon_what_waits_and_an_annotation_of_it_nothing() -> None:
+    every, now, soon = caches()
+    condition = Condition(
+        type="Ready", status="True", reason="Ready", message="", observed_generation=1, last_transition_time=""
+    )
+    every.put_model(model("waits"))
+    every.put_model(model("fine", status=ModelDeploymentStatus(conditions=[condition])))
+    for version, annotations in (("1", {}), ("2", {"driver.example/seen": "now"})):
+        metadata = {"name": "n", "resourceVersion": version, "annotations": annotations}
+        every[resources.NODES].put(node_from_raw(msgspec.json.encode({"metadata": metadata})))
+    assert (now, soon) == ([], [("team", "waits")])
+
+
+def test_a_model_that_became_ready_is_not_queued_by_the_catalogue() -> None:
+    every, now, _ = caches()
+    condition = Condition(
+        type="Ready", status="True", reason="Ready", message="", observed_generation=1, last_transition_time=""
+    )
+    every.put_model(seen("1"))
+    every.put_model(msgspec.structs.replace(seen("2"), status=ModelDeploymentStatus(conditions=[condition])))
+    every[resources.MODEL_RUNTIMES].put(runtime())
+    assert now == []
 
 
 def test_the_catalogue_follows_its_objects() -> None:

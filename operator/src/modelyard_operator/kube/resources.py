@@ -11,7 +11,7 @@ from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_runtime import ModelRuntime
 from modelyard_operator.api.names import API_VERSION, MANAGED_SELECTOR
 from modelyard_operator.api.objects import Child, DeviceClass, Node, Pod, ResourceClaim
-from modelyard_operator.reading import child_from_raw, from_raw, pod_from_raw
+from modelyard_operator.reading import child_from_raw, from_raw, node_from_raw, pod_from_raw
 
 DEVICE_API = "resource.k8s.io/v1"
 
@@ -46,7 +46,7 @@ MODEL_RUNTIMES = Resource("ModelRuntime", API_VERSION, "modelruntimes", ModelRun
 ACCELERATOR_PROFILES = Resource(
     "AcceleratorProfile", API_VERSION, "acceleratorprofiles", AcceleratorProfile, namespaced=False
 )
-NODES = Resource("Node", "v1", "nodes", Node, namespaced=False)
+NODES = Resource("Node", "v1", "nodes", Node, namespaced=False, reader=node_from_raw)
 PODS = Resource("Pod", "v1", "pods", Pod, selector=MANAGED_SELECTOR, reader=pod_from_raw)
 DEPLOYMENTS = Resource("Deployment", "apps/v1", "deployments", Child, selector=MANAGED_SELECTOR, reader=child_from_raw)
 SERVICES = Resource("Service", "v1", "services", Child, selector=MANAGED_SELECTOR, reader=child_from_raw)
