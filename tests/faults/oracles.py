@@ -241,6 +241,10 @@ def o6_stale_reads(seed: int) -> list[str]:
     return wrong + _counted_otherwise(watchmen[0], watchmen[1])
 
 
+# The longest that a revision may go without progress: the default loadTimeout and what is added to it.
+DEADLINE = 1200.0
+
+
 def o7_quiescence(seed: int) -> list[str]:
     """At rest nothing is written: not as time goes by, not after a restart, not after a crash."""
     chance = random.Random(f"O7 {seed}")
@@ -248,6 +252,8 @@ def o7_quiescence(seed: int) -> list[str]:
         watchman = _begun(run)
         play(run, edits(chance, chance.randint(2, 6), Taste(bad=False, platform=False)))
         wrong = _rest(run)
+        # A model that cannot go on has that told once more when its deadline passes.
+        run.wait(DEADLINE)
         for what in ("while nothing happens", "after a restart", "after a crash"):
             sent, refused = len(run.sent), len(run.refused)
             if what == "after a restart":

@@ -1,9 +1,11 @@
 """What needs a scheduler or many models: GPUs that are short, whose generation is observed, and others' deletions."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from integration.running import MODELS, Cluster, Object, eventually, model
-from scale.running import CHILDREN, GPUS, PATIENCE, PAUSE, Journal, Process, create
+from scale.running import CHILDREN, GPUS, PATIENCE, PAUSE, Journal, Process, create, everywhere
 
 pytestmark = pytest.mark.integration
 
@@ -52,16 +54,21 @@ def test_an_update_on_a_full_pool_of_gpus_ends(shared: Cluster, operator: Proces
 def test_a_new_model_does_not_wait_for_the_deletion_of_three_hundred(
     shared: Cluster, operator: Process, namespace: str
 ) -> None:
-    create(shared, namespace, [f"old{number}" for number in range(DELETED)], replicas=0)
+    old = [f"old{number}" for number in range(DELETED)]
+    models, client = MODELS.format(namespace), shared.plane.client()
+    create(shared, namespace, old, replicas=0)
     deployments = CHILDREN["Deployment"].format(namespace)
     eventually(lambda: len(shared.items(deployments)) == DELETED, PATIENCE, PAUSE)
     operator.quiet()
     journal = Journal(shared)
-    shared.plane.client().request("DELETE", MODELS.format(namespace))
-    shared.plane.client().request("POST", MODELS.format(namespace), model(namespace, "new"))
-    eventually(lambda: shared.condition(namespace, "new"))
-    left = len(shared.items(deployments))
-    assert left > DELETED / 2, f"only {left} of {DELETED} were still being deleted: the test shows nothing"
+    with ThreadPoolExecutor(1) as pool:
+        deleting = pool.submit(everywhere, lambda name: client.request("DELETE", f"{models}/{name}"), old)
+        eventually(lambda: len(shared.items(models)) < DELETED)
+        client.request("POST", models, model(namespace, "new"))
+        eventually(lambda: shared.condition(namespace, "new"))
+        left = len(shared.items(deployments))
+        deleting.result()
+    assert left > 1, "the others were gone before: the test shows nothing"
     requests = journal.requests(operator)
     first = next(at for at, one in enumerate(requests) if one.name == "new" and one.subresource == "status")
     others = {one.name for one in requests[:first] if one.name.startswith("old")}
