@@ -46,6 +46,7 @@ def deletes_without_a_uid(patch: pytest.MonkeyPatch) -> None:
 def the_cache_goes_back_in_time(patch: pytest.MonkeyPatch) -> None:
     """An older state replaces a newer one."""
     patch.setattr(cache, "newer", lambda _one, _other: True)
+    patch.setattr("modelyard_operator.caches.newer", lambda _one, _other: True)
 
 
 def the_cache_keeps_ghosts(patch: pytest.MonkeyPatch) -> None:
