@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.running import Cluster
+from integration.running import MODELS, Cluster
 from scale.running import Journal, Process, scale_cluster
 
 
@@ -53,4 +53,6 @@ def namespace(shared: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-")
     shared.kubectl("create", "namespace", name)
     yield name
+    # Models first, all in one request: in a namespace that ends, the next test's operator would try to keep them alive.
+    shared.kubectl("delete", "--raw", MODELS.format(name))
     shared.kubectl("delete", "namespace", name, "--wait=false")

@@ -63,9 +63,9 @@ def test_a_new_model_does_not_wait_for_the_deletion_of_three_hundred(
     journal = Journal(shared)
     with ThreadPoolExecutor(1) as pool:
         deleting = pool.submit(everywhere, lambda name: client.request("DELETE", f"{models}/{name}"), old)
-        eventually(lambda: len(shared.items(models)) < DELETED)
+        eventually(lambda: len(shared.items(models)) < DELETED, PATIENCE)
         client.request("POST", models, model(namespace, "new"))
-        eventually(lambda: shared.condition(namespace, "new"))
+        eventually(lambda: shared.condition(namespace, "new"), PATIENCE)
         left = len(shared.items(deployments))
         deleting.result()
     assert left > 1, "the others were gone before: the test shows nothing"

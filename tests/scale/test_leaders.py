@@ -43,5 +43,7 @@ def test_no_model_is_made_twice_by_two_leaders(
     eventually(lambda: len(journal.writes(operator)) >= BEFORE_THE_FREEZE, PATIENCE)
     operator.process.send_signal(signal.SIGTERM)
     all_have(shared, namespace, ready)
+    # A create whose answer came too late is logged as timed out, so some may be missing here; none may be here twice.
     made = [one.name for one in journal.writes(operator, standby) if one.resource == "deployments" and one.code == 201]
-    assert len(made) == len(set(made)) == COUNT
+    assert len(made) == len(set(made))
+    assert len(shared.deployments(namespace)) == COUNT
