@@ -65,6 +65,9 @@ class Reconciler:
             await self._keep_policy(namespace)
             return
         decision = decide(model, self._caches.observed(model), self._caches.catalog(), self._defaults)
+        if self._is_made_anew(model, decision) and await self._is_gone(model):
+            self._again(key, 0)
+            return
         errors = [error for action in self._actions(model, decision) if (error := await _outcome(action))]
         facts = decision.facts
         if refused := next((error for error in errors if is_refusal(error)), None):
@@ -75,6 +78,31 @@ class Reconciler:
         await self._report(model, conditions.status(model, facts, self._wall().strftime("%Y-%m-%dT%H:%M:%SZ")))
         if refused:
             raise ApiError(refused.status, str(refused), refused.retry_after or REFUSED_SECONDS)
+
+    def _is_made_anew(self, model: ModelDeployment, decision: Decision) -> bool:
+        """Whether children of a model that was reconciled before would be created."""
+        space = model.metadata.namespace
+        return model.status.observed_generation > 0 and any(
+            self._caches[resources.WRITTEN[one["kind"]]].get(space, one["metadata"]["name"]) is None
+            for one in decision.apply
+        )
+
+    async def _is_gone(self, model: ModelDeployment) -> bool:
+        """Whether the model was deleted while nobody watched, which kopf does not tell; it is forgotten then.
+
+        Otherwise its children would be made again as often as they are collected, until the next sweep.
+        """
+        metadata = model.metadata
+        try:
+            raw = await self._client.get(resources.MODEL_DEPLOYMENTS, metadata.namespace, metadata.name)
+        except NotFoundError:
+            gone = True
+        else:
+            found = from_raw(msgspec.Raw(raw)).metadata
+            gone = found.uid != metadata.uid or found.deletion_timestamp is not None
+        if gone:
+            self._caches.remove_model((metadata.namespace, metadata.name), metadata.uid)
+        return gone
 
     def _actions(self, model: ModelDeployment, decision: Decision) -> Iterator[Awaitable[None]]:
         """Everything to do for a model. Each is tried: one refused object must not keep an old replica from going."""
