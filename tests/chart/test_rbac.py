@@ -17,7 +17,7 @@ OWNED = "get list watch create patch delete"
 
 # (API group, resource): verbs. This is the operator's whole right; to widen it is a decision, so it is written out.
 OPERATOR = {
-    ("modelyard.dev", "modeldeployments"): READ,
+    ("modelyard.dev", "modeldeployments"): "get list watch",
     ("modelyard.dev", "modeldeployments/status"): "patch",
     ("apps", "deployments"): OWNED,
     ("apps", "controllerrevisions"): OWNED,
@@ -90,7 +90,10 @@ def test_the_tables_are_what_the_operator_watches_and_writes() -> None:
     kinds = (*resources.WATCHED, *resources.DEVICE_KINDS)
     watched = [one for one in kinds if one.namespaced]
     # ModelDeployments are watched through the framework, which is not in the operator's own table.
-    own = {("modelyard.dev", "modeldeployments"): READ, ("modelyard.dev", "modeldeployments/status"): "patch"}
+    own = {
+        ("modelyard.dev", "modeldeployments"): OPERATOR["modelyard.dev", "modeldeployments"],
+        ("modelyard.dev", "modeldeployments/status"): "patch",
+    }
     events = used([resources.EVENTS], TELL)
     assert expanded(OPERATOR) == used(watched, READ) | used(resources.WRITTEN.values(), OWNED) | events | expanded(own)
     assert expanded(CATALOG) == used([one for one in kinds if not one.namespaced], READ)

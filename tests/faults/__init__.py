@@ -8,9 +8,15 @@ Rooms, from the ground up:
     world        what plays the controller manager, scheduler and kubelet
     injection    which faults a request, a watch or a clock meets, by seed
     scenario     which edits users, admins and strangers make, by seed
+    containers   an operator process: its machine, its log, its writes
     harness      one run: all of the above and real operator processes
+    watchman     looks on while a run goes
+    pictures     what is left of a run, and in what two of them differ
     judgement    what must be true of a run whatever happened
-    oracles      the nine questions, each (seed) -> what is wrong, in words
+    staging      how a run begins and ends
+    trouble      what is broken on purpose, and mended
+    oracles      the nine questions, each (seed) -> what is wrong, in words; `weather` and `crashes` hold five of them
+    mutants      defects that the oracles must find
     __main__     `make faults`: many seeds in two processes, or one again
     server       the fake API server as a process of its own, for benchmarks
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
-from . import oracles, scenario
+from . import crashes, oracles, scenario, trouble, weather
 from .oracles import ORACLES
 
 # Real seconds; a run that needs more does not end.
@@ -59,18 +59,14 @@ def many(count: int, asked: list[str], first: int, processes: int) -> int:
             if outcome.wrong:
                 failed[outcome.oracle] += 1
                 print(
-                    f"\nmake faults SEED={outcome.seed} ORACLE={outcome.oracle}   # {outcome.wrong[0][-300:]}",
-                    flush=True,
+                    f"make faults SEED={outcome.seed} ORACLE={outcome.oracle}   # {outcome.wrong[0][-300:]}", flush=True
                 )
             elapsed, total = time.monotonic() - began, done.total()
             if elapsed - told > PROGRESS_SECONDS or total == count:
                 told = elapsed
                 left = (count - total) * elapsed / total
-                print(
-                    f"{total}/{count}, {total / elapsed:.1f} a second, {left:.0f} s left, {failed.total()} failed   ",
-                    end="",
-                    flush=True,
-                )
+                rate = total / elapsed
+                print(f"{total}/{count}, {rate:.1f} a second, {left:.0f} s left, {failed.total()} failed", flush=True)
     print("\n".join(f"{name}: {done[name]} scenarios, {failed[name]} failed" for name in asked if done[name]))
     return failed.total()
 
@@ -96,7 +92,8 @@ def again(oracle: str, seed: int) -> int:
         play(run, edit)
 
     scenario.perform = perform
-    oracles.perform = perform  # type: ignore[attr-defined]
+    for room in (oracles, crashes, trouble, weather):
+        room.perform = perform  # type: ignore[attr-defined]
     judge((oracle, seed))
     print(f"{oracle} with seed {seed} fails with these edits:", *performed, "What is wrong:", sep="\n")
     print(*(f"  {one}" for one in outcome.wrong), sep="\n")

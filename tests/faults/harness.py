@@ -1,10 +1,8 @@
 """One run: a cluster with its API server, users, and operator processes on machines that can be killed or frozen."""
 
-import asyncio
-import logging
 import random
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +10,6 @@ from typing import Any
 import aiohttp
 import msgspec
 from aiohttp import web
-from kopf._cogs.clients import scanning
-from msgspec import Struct
 
 from modelyard_operator.kube.credentials import Credentials
 from modelyard_operator.process import Process
@@ -26,27 +22,15 @@ from .api.kinds import DEPLOYMENTS, LEASES, MODELS, PODS, Kind
 from .api.requests import Request, Target
 from .api.storage import Event, Key, Storage
 from .api.verbs import APPLY, MERGE, Verbs
+from .containers import Container, Log, Write, close
 from .injection import Injection
 from .network import Wires
-from .virtual import Universe, VirtualLoop
+from .virtual import Universe
 from .world import World
 
 Body = dict[str, Any]
 SYSTEM = "modelyard-system"
 SETTINGS = Settings(fetch_image="registry.example/modelyard/model-server:1", lease_namespace=SYSTEM, workers=4)
-
-
-class _InOrder:
-    """kopf asks for discovery documents in the order of a set, which no seed knows; here, one after another."""
-
-    @staticmethod
-    def as_completed(coroutines: Iterable[Any]) -> list[Any]:
-        """Tasks for the coroutines, by what they ask for."""
-        ordered = sorted(coroutines, key=lambda one: (one.__qualname__, str(one.cr_frame.f_locals.get("url"))))
-        return [asyncio.ensure_future(one) for one in ordered]
-
-
-scanning.asyncio = _InOrder()  # type: ignore[assignment, attr-defined]
 # The first second of all runs.
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 # Nothing but leases and pods that crash again was written for so long: the cluster is at rest.
@@ -55,37 +39,11 @@ QUIET_SECONDS = 12.0
 _CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-class Write(Struct, frozen=True):
-    """One accepted write of an operator that changed something."""
-
-    at: float
-    client: str
-    method: str
-    kind: Kind
-    key: Key
-    version: int
-    subresource: str = ""
-
-    def __str__(self) -> str:
-        what = f"{self.kind.name} {'/'.join(self.key)}{'/' + self.subresource if self.subresource else ''}"
-        return f"{self.at:.2f} s {self.client} {self.method} {what} -> {self.version}"
-
-
-class Container:
-    """One operator process on a machine of its own; the kubelet starts it again when it ends by itself."""
-
-    def __init__(self, name: str, loop: VirtualLoop) -> None:
-        self.name, self.loop = name, loop
-        self.process: Process | None = None
-        self.connectors: list[aiohttp.BaseConnector] = []
-        self.ended: int | BaseException | None = None
-
-
 class Run:
     """A cluster of one seed."""
 
     def __init__(self, seed: str, *, lease: float = 60.0, token_file: Path | None = None) -> None:
-        self.log = _Log()
+        self.log = Log()
         self.chance = random.Random(f"run {seed}")
         self.universe = Universe()
         self.skew = timedelta()
@@ -185,7 +143,7 @@ class Run:
         container = self.containers.pop(name)
         self.universe.kill(container.loop)
         self.wires.vanish(name)
-        container.loop.mourners.append(lambda: _close(container))
+        container.loop.mourners.append(lambda: close(container))
 
     def stop(self, name: str) -> None:
         """SIGTERM, and wait for the end."""
@@ -279,23 +237,6 @@ class Run:
         self.universe.close()
 
 
-class _Log(logging.Handler):
-    """What operators log as errors: the only thing that says why a process ended."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.lines: list[str] = []
-        logging.getLogger("kopf").setLevel(logging.CRITICAL + 1)
-        logger = logging.getLogger("modelyard_operator")
-        logger.handlers, logger.propagate = [self], False
-        logger.setLevel(logging.ERROR)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line."""
-        cause = f" ({record.exc_info[1]!r})" if record.exc_info else ""
-        self.lines.append(record.getMessage() + cause)
-
-
 def _client(incoming: web.BaseRequest) -> str:
     return str(incoming.transport.get_extra_info("client")) if incoming.transport else ""
 
@@ -312,8 +253,3 @@ def _is_noise(event: Event) -> bool:
         return False
     statuses = event.after.body.get("status", {}).get("containerStatuses", [])
     return event.kind is PODS and any(one["restartCount"] > 1 for one in statuses)
-
-
-def _close(container: Container) -> None:
-    for connector in container.connectors:
-        connector._close()

@@ -31,7 +31,8 @@ ANSWERS: Mapping[str, Callable[[random.Random], Answer]] = {
     "timeout": lambda _: RefusedError(504, "Timeout: request did not complete within requested timeout").answer(),
     "proxy": lambda _: Answer(200, HTML, content_type="text/html"),
 }
-REQUEST_FAULTS = (*ANSWERS, "slow", "reset", "lost-answer", "half-answer", "hang")
+AFTERWARDS = ("lost-answer", "half-answer", "late-answer")
+REQUEST_FAULTS = (*ANSWERS, "slow", "reset", *AFTERWARDS, "hang")
 WATCH_FAULTS = ("watch-ends", "watch-gone", "watch-error", "watch-breaks", "watch-silent")
 VIEW_FAULTS = ("late", "merged", "deletion-lost")
 
@@ -100,7 +101,7 @@ class Injection(Interference):
         if request.query.get("watch"):
             return self._count("no-watch", ANSWERS["unavailable"](chance)) if fault else None
         self._owed.discard((request.client, request.path))
-        unfit = ("lost-answer", "half-answer", *(("invalid", "conflict") if request.method == "GET" else ()))
+        unfit = (*AFTERWARDS, *(("invalid", "conflict") if request.method == "GET" else ()))
         return await self._meet(fault, request, connection, chance) if fault and fault not in unfit else None
 
     async def _meet(self, fault: str, request: Request, connection: Any, chance: random.Random) -> Answer | None:
@@ -124,8 +125,8 @@ class Injection(Interference):
         if answer.status >= 400 and request.method != "GET":
             self.refused(request)
         chance = self._of("after", request.client, request.method, request.path)
-        losses = [one for one in self._requests if one in ("lost-answer", "half-answer")]
-        fault = _hit(chance, losses, self._rate / 3)
+        losses = [one for one in self._requests if one in AFTERWARDS]
+        fault = _hit(chance, losses, self._rate)
         if fault == "lost-answer":
             self.met[fault] = self.met.get(fault, 0) + 1
             if chance.random() < 0.5:
@@ -135,6 +136,9 @@ class Injection(Interference):
         elif fault == "half-answer":
             self.met[fault] = self.met.get(fault, 0) + 1
             connection.break_after(chance.randint(1, 400))
+        elif fault == "late-answer":
+            self.met[fault] = self.met.get(fault, 0) + 1
+            await asyncio.sleep(chance.random() * 4)
         return answer
 
     def opened(self, watch: Watch, connection: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from modelyard_operator import conditions, metrics
+from modelyard_operator import conditions
 from modelyard_operator.api.model_status import ModelDeploymentStatus
 from modelyard_operator.caches import Caches
 from modelyard_operator.decide import decide
@@ -14,91 +14,27 @@ from modelyard_operator.kube import resources
 from modelyard_operator.process import _defaults
 
 from .api.kinds import (
-    BUDGETS,
     BY_NAME,
-    DEPLOYMENTS,
-    HISTORY,
     LEASES,
     MODELS,
     NODES,
     PODS,
     POLICIES,
     RUNTIMES,
-    SERVICES,
-    Kind,
 )
 from .api.selectors import selector
-from .api.storage import Event, Key
-from .api.verbs import APPLY, JSON_PATCH
+from .api.storage import Key
 from .harness import SETTINGS, SYSTEM, Run
+from .pictures import only
+from .watchman import CHILDREN
 from .world.deployments import is_ready
 
 Body = dict[str, Any]
 # Of the largest node.
 GPUS = 4
-CHILDREN = (DEPLOYMENTS, SERVICES, BUDGETS, POLICIES, HISTORY)
 DEFAULTS = _defaults(SETTINGS)
 # Once nobody edits any more, an object is written no oftener than so, in a minute, even if it never becomes ready.
 WRITES_A_MINUTE = 12
-
-
-class Watchman:
-    """Looks at everything that is written while it is written."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._errors = _errors()
-        self._told: dict[str, int] = {}
-        self.wrong: list[str] = []
-        self.created: Counter[tuple[Kind, Key]] = Counter()
-        self.deleted: Counter[tuple[Kind, Key]] = Counter()
-        run.storage.listeners.append(self._seen)
-
-    def _seen(self, event: Event) -> None:
-        if event.kind in CHILDREN:
-            self.created[event.kind, event.key] += event.before is None
-            self.deleted[event.kind, event.key] += event.after is None
-        if event.kind is MODELS and event.after is not None:
-            told = event.after.body.get("status", {}).get("observedGeneration", 0)
-            generation, uid = event.after.body["metadata"]["generation"], event.after.uid
-            if told > generation:
-                self.wrong.append(f"{'/'.join(event.key)} tells of generation {told} before there is one")
-            if told < self._told.get(uid, 0):
-                self.wrong.append(f"{'/'.join(event.key)} went back from generation {self._told[uid]} to {told}")
-            self._told[uid] = max(told, self._told.get(uid, 0))
-
-    def alive(self) -> list[str]:
-        """No process ended by itself, and no reconcile failed for a reason of its own."""
-        wrong = [f"a process ended by itself: {one}" for one in self._run.lost_processes]
-        if unexpected := _errors() - self._errors:
-            told = [one for one in self._run.log.lines if "reconcile failed" in one]
-            wrong.append(
-                f"{unexpected:.0f} reconciles failed with an exception that is not the API server's: {told[:3]}"
-            )
-        return wrong
-
-    def all(self) -> list[str]:
-        """Everything that was seen."""
-        return [*self.wrong, *self.alive(), *self._careless()]
-
-    def _careless(self) -> list[str]:
-        """Writes that would hit another object of the same name, had there been one by then."""
-        wrong = []
-        for request, target in self._run.sent:
-            body = msgspec.json.decode(request.body)
-            if request.method == "DELETE":
-                careful = "uid" in body.get("preconditions", {})
-            elif request.content_type == JSON_PATCH:
-                careful = any(one["op"] == "test" and one["path"] == "/metadata/uid" for one in body)
-            else:
-                careful = request.content_type == APPLY or "uid" in body["metadata"] or target.kind is POLICIES
-            if not careful:
-                wrong.append(f"{request.method} {target.kind.name} {'/'.join(target.key)} does not say which one")
-        return wrong
-
-
-def _errors() -> float:
-    return float(metrics.RECONCILES.labels("error")._value.get())
 
 
 def settled(run: Run, *, but: Iterable[Key] = ()) -> list[str]:
@@ -137,7 +73,7 @@ def _undone(run: Run, caches: Caches, key: Key) -> list[str]:
     wrong += [f"{'/'.join(key)}: {one.kind} {one.name} is not deleted" for one in decision.delete]
     said, true = _timeless(model.status), _timeless(conditions.status(model, decision.facts, ""))
     if said != true:
-        wrong.append(f"{'/'.join(key)}: status says {_only(said, true)}, true is {_only(true, said)}")
+        wrong.append(f"{'/'.join(key)}: status says {only(said, true)}, true is {only(true, said)}")
     return wrong
 
 
@@ -274,56 +210,3 @@ def not_led(run: Run) -> list[str]:
     holder = lease.body["spec"].get("holderIdentity") if lease else None
     last = run.writes[-1]
     return [] if last.client == holder else [f"{last}, while the Lease is held by {holder}"]
-
-
-def picture(run: Run, *, history: bool = True) -> dict[str, Body]:
-    """Everything that is left of a run, without what no two runs have in common."""
-    found = {}
-    for kind in (MODELS, *CHILDREN):
-        if kind is HISTORY and not history:
-            continue
-        for key, record in run.storage.objects[kind].items():
-            body = _masked(kind, record.body)
-            if kind is MODELS and not history:
-                body["status"].pop("readyRevision", None)
-            found[f"{kind.name} {'/'.join(key)}"] = body
-    return found
-
-
-def _masked(kind: Kind, body: Body) -> Body:
-    metadata = {name: body["metadata"].get(name) for name in ("labels", "annotations")}
-    # What a stranger adds and nobody asked for stays.
-    metadata["labels"] = {key: value for key, value in (metadata["labels"] or {}).items() if key != "mine"}
-    rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
-    if kind is HISTORY:
-        # The second newest of two records may have any number below the newest.
-        rest.pop("revision")
-    if kind is SERVICES:
-        rest["spec"] = {name: value for name, value in rest["spec"].items() if not name.startswith("clusterIP")}
-    if kind is not MODELS:
-        annotations = {key: value for key, value in (metadata["annotations"] or {}).items() if "spec-hash" not in key}
-        return {"metadata": {**metadata, "annotations": annotations}, **rest}
-    status = {name: value for name, value in body.get("status", {}).items() if name != "observedGeneration"}
-    kept = [
-        {name: value for name, value in one.items() if name in ("type", "status", "reason", "message")}
-        for one in status.get("conditions", [])
-    ]
-    return {"metadata": metadata, **rest, "status": {**status, "conditions": kept}}
-
-
-def differences(one: dict[str, Body], other: dict[str, Body], names: tuple[str, str]) -> list[str]:
-    """What two pictures do not share."""
-    wrong = [f"{what} only in {names[0]}" for what in sorted(one.keys() - other.keys())]
-    wrong += [f"{what} only in {names[1]}" for what in sorted(other.keys() - one.keys())]
-    for what in sorted(one.keys() & other.keys()):
-        if one[what] != other[what]:
-            left, right = _only(one[what], other[what]), _only(other[what], one[what])
-            wrong.append(f"{what} differs: {names[0]} {left}, {names[1]} {right}")
-    return wrong
-
-
-def _only(one: Any, other: Any) -> Any:
-    """What is in the first and not in the second."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return {name: _only(value, other.get(name)) for name, value in one.items() if value != other.get(name)}
-    return one

@@ -40,6 +40,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._selector = _NeverWaits()
         self._universe = universe
         self.name = name
+        # Tasks that fail while nobody waits for them are kopf's; asyncio would print each.
+        self.set_exception_handler(lambda _loop, _context: None)
         self.frozen = False
         # Called when the loop is buried: to close what would complain of having been left open.
         self.mourners: list[Callable[[], None]] = []
@@ -94,7 +96,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def bury(self) -> None:
         """Let what still runs end without anybody noticing; nothing may be left that warns at its end."""
         self.frozen = False
-        self.set_exception_handler(lambda _loop, _context: None)
         for _ in range(20):
             tasks = asyncio.all_tasks(self)
             if not tasks:

@@ -6,7 +6,7 @@ The main flow, in the order in which a newcomer may read it::
     process      lease, kopf, informers, workers, shutdown                            I/O
     handlers     kopf events of ModelDeployments -> key in the queue                  I/O
     workqueue    keyed, deduplicated, backoff, fair between namespaces                clock injected
-    reconcile    read caches -> decide -> apply -> status                             thin
+    reconcile    read caches -> decide -> `children`, `policies` -> `report`          thin
     decide       PURE: one observed model -> what to apply, delete and report
       revision   PURE: what a spec asks for, resolved and hashed
       gpu        PURE: GPU request + profile + nodes -> resource name, affinity

@@ -7,19 +7,17 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from .api.model_deployment import ModelDeployment
-from .api.names import ANNOTATION_SPEC_HASH, LABEL_MANAGED_BY, LABEL_MODEL, MANAGED_BY, NETWORK_POLICY
-from .api.objects import Child, ChildStatus
 from .cache import Key
 from .caches import NAMESPACE, Caches
-from .decide import Decision, Removal, Scale, decide, differs
+from .children import Children
+from .decide import Decision, decide
 from .diagnosis import Finding, Stage
 from .kube import resources
 from .kube.client import Client
-from .kube.errors import ApiError, ConflictError, NotFoundError, NotOwnedError, is_refusal
-from .reading import child_from_raw
+from .kube.errors import ApiError, NotFoundError, NotOwnedError, is_refusal
+from .policies import PolicyKeeper
+from .reading import from_raw
 from .reasons import Reason, Unresolved
-from .render import Manifest
-from .render.network_policy import network_policy
 from .report import Reporter
 from .revision import Defaults
 
@@ -27,12 +25,9 @@ logger = logging.getLogger(__name__)
 
 # What is refused today is tried again now and then: a quota is raised, another object removed.
 REFUSED_SECONDS = 15.0
-# Somebody who changes an object back each time gets no more than one answer in so many seconds.
-REPAIR_SECONDS = 10.0
-# A namespace whose policy another worker sees to is looked at once more.
-POLICY_SECONDS = 0.5
-# A policy of our name that somebody else made is not asked about again so soon.
-STRANGE_SECONDS = 300.0
+# What the API server says of a namespace that is being deleted, and how long such a thing may take.
+TERMINATING = "because it is being terminated"
+TERMINATING_SECONDS = 60.0
 # What the cluster lacks today is looked for again.
 LOOK_SECONDS = 30.0
 
@@ -56,10 +51,8 @@ class Reconciler:
         self._again = again
         self._reporter = reporter
         self._doubt = doubt
-        self._clock = clock
-        self._repaired: dict[str, float] = {}
-        self._keeping: set[str] = set()
-        self._strange: dict[str, float] = {}
+        self._children = Children(client, caches, again, clock)
+        self._policies = PolicyKeeper(client, caches, self._children, again, clock)
 
     async def reconcile(self, key: Key) -> None:
         """Bring one model, or the shared objects of one namespace, to where they should be.
@@ -71,13 +64,20 @@ class Reconciler:
         if model is None:
             # Owner references delete the children; the namespace's own policy has no owner.
             self._reporter.forget(key)
-            await self._keep_policy(namespace)
+            await self._policies.keep(namespace)
             return
         decision = decide(model, self._caches.observed(model), self._caches.catalog(), self._defaults)
+        if self._is_made_anew(model, decision) and await self._is_gone(model):
+            self._again(key, 0)
+            return
         for kind, child in decision.same:
             self._caches[resources.WRITTEN[kind]].compared(child)
         errors = await self._act(model, decision)
         facts = decision.facts
+        if any(TERMINATING in error.message for error in errors):
+            # The model goes with its namespace; there is nothing to mend and nobody to tell.
+            self._again(key, TERMINATING_SECONDS)
+            return
         if refused := next((error for error in errors if is_refusal(error)), None):
             facts = msgspec.structs.replace(facts, finding=examine_refusal(refused), replaced=False)
         elif errors:
@@ -91,131 +91,43 @@ class Reconciler:
         if refused:
             raise ApiError(refused.status, str(refused), refused.retry_after or REFUSED_SECONDS)
 
+    def _is_made_anew(self, model: ModelDeployment, decision: Decision) -> bool:
+        """Whether children of a model that was reconciled before would be created; a record is always new."""
+        space = model.metadata.namespace
+        return model.status.observed_generation > 0 and any(
+            self._caches[resources.WRITTEN[one["kind"]]].get(space, one["metadata"]["name"]) is None
+            for one in decision.apply
+            if one["kind"] != "ControllerRevision"
+        )
+
+    async def _is_gone(self, model: ModelDeployment) -> bool:
+        """Whether the model was deleted while nobody watched, which kopf does not tell; it is forgotten then.
+
+        Otherwise its children would be made again as often as they are collected, until the next sweep.
+        """
+        metadata = model.metadata
+        try:
+            raw = await self._client.get(resources.MODEL_DEPLOYMENTS, metadata.namespace, metadata.name)
+        except NotFoundError:
+            gone = True
+        else:
+            found = from_raw(msgspec.Raw(raw)).metadata
+            gone = found.uid != metadata.uid or found.deletion_timestamp is not None
+        if gone:
+            self._caches.remove_model((metadata.namespace, metadata.name), metadata.uid)
+        return gone
+
     async def _act(self, model: ModelDeployment, decision: Decision) -> list[ApiError]:
         """Do everything, and tell what was refused: one refused object must not keep an old replica from going."""
         namespace = model.metadata.namespace
         errors = await _outcomes(
-            self._keep_policy(namespace), *(self._apply(one, model.metadata.uid) for one in decision.apply)
+            self._policies.keep(namespace), *(self._children.apply(one, model.metadata.uid) for one in decision.apply)
         )
         for scale in decision.scale:
-            errors += await _outcomes(self._scale(namespace, scale))
+            errors += await _outcomes(self._children.scale(namespace, scale))
         for removal in decision.delete:
-            errors += await _outcomes(self._remove(namespace, removal))
+            errors += await _outcomes(self._children.remove(namespace, removal))
         return errors
-
-    async def _apply(self, manifest: Manifest, owner: str) -> None:
-        resource, metadata = resources.WRITTEN[manifest["kind"]], manifest["metadata"]
-        live = self._caches[resource].get(metadata["namespace"], metadata["name"])
-        if live is None:
-            try:
-                await self._taken(resource, self._client.create(resource, manifest))
-            except ConflictError:
-                # The cache lags behind, or somebody without our labels has the name.
-                live = await self._look(resource, metadata["namespace"], metadata["name"])
-            else:
-                return
-        if not live.metadata.controlled_by(owner):
-            raise NotOwnedError(
-                f"{resource.kind} {metadata['name']} exists and is not controlled by this ModelDeployment"
-            )
-        if self._caches[resource].get(metadata["namespace"], metadata["name"]) is None:
-            self._caches[resource].put(live, announce=False)
-        if not differs(manifest, live):
-            return
-        if not _is_asked(manifest, live):
-            found = await self._taken(resource, self._client.apply(resource, manifest, "spec"))
-        elif self._may_repair(live):
-            found = await self._taken(resource, self._client.repair(resource, manifest, live.metadata.uid))
-        else:
-            found = live
-        if differs(manifest, found):
-            # Somebody changed it in between, and the cache takes their event for old news; or it was repaired just now.
-            self._again((metadata["namespace"], metadata["labels"][LABEL_MODEL]), REPAIR_SECONDS)
-
-    def _may_repair(self, live: Child) -> bool:
-        """Whether the object was not repaired a moment ago; remembers that it is now."""
-        now = self._clock()
-        self._repaired = {uid: at for uid, at in self._repaired.items() if now - at < REPAIR_SECONDS}
-        if live.metadata.uid in self._repaired:
-            return False
-        self._repaired[live.metadata.uid] = now
-        return True
-
-    async def _look(self, resource: resources.Resource, namespace: str, name: str) -> Child:
-        """Read what the cache does not know."""
-        return child_from_raw(await self._client.get(resource, namespace, name))
-
-    async def _scale(self, namespace: str, scale: Scale) -> None:
-        resource = resources.DEPLOYMENTS
-        await self._taken(resource, self._client.scale(resource, namespace, scale.name, scale.uid, scale.replicas))
-
-    async def _taken(self, resource: resources.Resource, write: Awaitable[bytes]) -> Child:
-        """Put what the server returned into the cache, so that the next decision knows our own write.
-
-        The answer may be the first to show a status that somebody else wrote; its own event is old news to the cache.
-        """
-        found = child_from_raw(await write)
-        before = self._caches[resource].get(found.metadata.namespace, found.metadata.name)
-        known = before.status if before is not None else ChildStatus()
-        self._caches[resource].put(found, announce=found.status != known)
-        return found
-
-    async def _remove(self, namespace: str, removal: Removal) -> None:
-        resource = resources.WRITTEN[removal.kind]
-        try:
-            await self._client.delete(resource, namespace, removal.name, removal.uid)
-        except NotFoundError:
-            logger.debug("%s %s/%s was gone already", removal.kind, namespace, removal.name)
-        except ConflictError:
-            # Another object has the name by now, or the server was busy with it: the watch will tell.
-            return
-        # Deleting again what the watch has not told yet would be one more request for nothing.
-        self._caches[resource].forget(namespace, removal.name, removal.uid)
-
-    async def _keep_policy(self, namespace: str) -> None:
-        """The NetworkPolicy exists while the namespace has a model. One worker at a time sees to it."""
-        if namespace in self._keeping:
-            # What that worker looked at may have changed since.
-            self._again((namespace, NAMESPACE), POLICY_SECONDS)
-            return
-        self._keeping.add(namespace)
-        try:
-            if self._caches.has_models(namespace):
-                await self._apply_policy(namespace)
-            elif live := self._caches[resources.POLICIES].get(namespace, NETWORK_POLICY):
-                await self._remove(namespace, Removal("NetworkPolicy", NETWORK_POLICY, live.metadata.uid))
-        finally:
-            self._keeping.discard(namespace)
-
-    async def _apply_policy(self, namespace: str) -> None:
-        """One that we did not make is somebody else's, whatever its name."""
-        resource, manifest = resources.POLICIES, network_policy(namespace)
-        live = self._caches[resource].get(namespace, NETWORK_POLICY)
-        if not differs(manifest, live) or self._strange.get(namespace, 0.0) > self._clock():
-            return
-        if live is None:
-            try:
-                await self._taken(resource, self._client.create(resource, manifest))
-            except ConflictError:
-                live = await self._look(resource, namespace, NETWORK_POLICY)
-            else:
-                return
-        if not _is_ours(live):
-            self._strange[namespace] = self._clock() + STRANGE_SECONDS
-        elif differs(manifest, live):
-            await self._taken(resource, self._client.repair(resource, manifest, live.metadata.uid))
-
-
-def _is_ours(live: Child) -> bool:
-    """By the label, or by the hash if somebody took the label away."""
-    metadata = live.metadata
-    return metadata.labels.get(LABEL_MANAGED_BY) == MANAGED_BY or ANNOTATION_SPEC_HASH in metadata.annotations
-
-
-def _is_asked(manifest: Manifest, live: Child) -> bool:
-    """Whether the live object was made of this very manifest, so that a difference is somebody else's doing."""
-    asked = manifest["metadata"]["annotations"][ANNOTATION_SPEC_HASH]
-    return bool(live.metadata.annotations.get(ANNOTATION_SPEC_HASH) == asked)
 
 
 def _again_later(found: BaseException | None) -> BaseException | None:

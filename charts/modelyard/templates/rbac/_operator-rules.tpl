@@ -5,7 +5,7 @@ Server-side apply that creates an object needs create and patch. No Secrets, no 
 {{- define "modelyard.operatorRules" }}
 - apiGroups: [modelyard.dev]
   resources: [modeldeployments]
-  verbs: [list, watch]
+  verbs: [get, list, watch]
 - apiGroups: [modelyard.dev]
   resources: [modeldeployments/status]
   verbs: [patch]
