@@ -160,7 +160,7 @@ MUTANTS: dict[Patch, tuple[str, int]] = {
     status_is_not_compared: ("O7", 0),
     deletes_without_a_uid: ("O1", 1),
     the_cache_goes_back_in_time: ("O5", 3),
-    the_cache_keeps_ghosts: ("O5", 11),
+    the_cache_keeps_ghosts: ("O8", 0),
     retries_do_not_wait: ("O8", 0),
     drift_is_ignored: ("O1", 3),
     old_revisions_stay: ("O1", 1),

@@ -95,10 +95,12 @@ def o8_storm(seed: int) -> list[str]:
         victim = ("team-c", "refused")
         run.verbs.admit = refusing(SERVICES, "team-c", RefusedError(422, "services is forbidden: admission says no"))
         run.start()
+        meddler = Meddler(run, random.Random(f"O8 meddler {seed}"))
         perform(run, Edit("model", 0.0, *victim, model(chance, "refused")))
         play(run, edits(chance, chance.randint(4, 10), Taste()))
         run.wait(chance.random() * 60)
         run.injection.calm()
+        meddler.stop()
         run.wait(BOUND)
         calm = run.universe.now
         wrong = judgement.settled(run, but=[victim]) + judgement.caches_differ(run)
