@@ -65,6 +65,8 @@ class Run:
         self.containers: dict[str, Container] = {}
         self._news = self.universe.now
         self.on_write: Callable[[Write], None] = lambda _write: None
+        # Called when the server is about to carry out an operator's write.
+        self.on_ask: Callable[[Target], None] = lambda _target: None
         self.verbs.wrote, self.verbs.asked = self._wrote, self._asked
         self.injection.refused = lambda request: self.refused.append((self.universe.now, request.client))
         self.verbs.shown = self.injection.shown
@@ -224,6 +226,7 @@ class Run:
     def _asked(self, request: Request, target: Target) -> None:
         if request.client.startswith("operator") and target.kind is not LEASES:
             self.sent.append((request, target))
+            self.on_ask(target)
 
     def _changed(self, event: Event) -> None:
         if event.kind is not LEASES and not (event.kind in (PODS, DEPLOYMENTS) and _is_noise(event)):

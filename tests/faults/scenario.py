@@ -168,10 +168,10 @@ def _strange(run: Run, edit: Edit) -> None:
     elif edit.document["how"] == "replicas" and kind is DEPLOYMENTS:
         run.patch(kind, key, {"spec": {"replicas": int(edit.pick * 5)}})
     else:
-        run.patch(kind, key, _CHANGES[kind])
+        run.patch(kind, key, CHANGES[kind])
 
 
-_CHANGES: dict[Kind, Body] = {
+CHANGES: dict[Kind, Body] = {
     DEPLOYMENTS: {"spec": {"template": {"spec": {"priorityClassName": "mine", "dnsPolicy": "Default"}}}},
     SERVICES: {"spec": {"ports": [{"name": "http", "port": 9999, "targetPort": "http", "protocol": "TCP"}]}},
     BUDGETS: {"spec": {"maxUnavailable": 7}},

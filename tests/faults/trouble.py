@@ -6,10 +6,12 @@ from functools import partial
 from typing import Any
 
 from .api.answers import RefusedError
-from .api.kinds import DEPLOYMENTS, Kind
+from .api.kinds import DEPLOYMENTS, MODELS, Kind
+from .api.requests import Target
 from .api.storage import Body, Key
+from .containers import Write
 from .harness import Run
-from .scenario import Edit, perform
+from .scenario import CHANGES, Edit, perform
 
 
 def break_model(run: Run, chance: random.Random, key: Key, good: Body) -> tuple[Body, Callable[[], None]]:
@@ -67,14 +69,61 @@ def disturb(run: Run, chance: random.Random, name: str) -> None:
     seconds = chance.choice((3.0, 14.0, 16.0, 25.0, 40.0))
     if how == "freeze":
         run.freeze(name)
-        run.wait(seconds)
+        run.wait(seconds - 0.5)
+        _touch(run, chance)
+        run.wait(0.5)
         if name in run.containers:
             run.thaw(name)
     elif how == "part":
+        # What reaches the replica at once when the partition ends makes it want to write.
         run.wires.part(name)
-        run.wait(seconds)
+        run.wait(seconds - 0.5)
+        _touch(run, chance)
+        run.wait(0.5)
         run.wires.heal(name)
     else:
         getattr(run, how)(name)
         run.wait(seconds if how == "kill" else 1.0)
         run.start(name)
+
+
+def _touch(run: Run, chance: random.Random) -> None:
+    """Have every model want something else."""
+    for key in sorted(run.storage.objects[MODELS]):
+        run.patch(MODELS, key, {"spec": {"replicas": chance.randint(1, 3)}})
+
+
+class Meddler:
+    """Somebody who acts right before or right after a write: on the child that is written, or on its model."""
+
+    def __init__(self, run: Run, chance: random.Random, most: int = 12) -> None:
+        self._run, self._chance, self._left = run, chance, most
+        run.on_ask, run.on_write = self._before, self._after
+
+    def stop(self) -> None:
+        """Leave everything alone from now on."""
+        self._left = 0
+
+    def _strikes(self) -> bool:
+        self._left -= 1 if (strikes := self._left > 0 and self._chance.random() < 0.2) else 0
+        return strikes
+
+    def _before(self, target: Target) -> None:
+        if not self._strikes():
+            return
+        if target.kind is MODELS:
+            self._touch(target.key)
+        elif target.kind in CHANGES and self._run.storage.get(target.kind, target.key):
+            self._run.patch(target.kind, target.key, CHANGES[target.kind])
+
+    def _after(self, write: Write) -> None:
+        if write.kind not in CHANGES or not self._strikes():
+            return
+        if self._chance.random() < 0.5:
+            self._run.loop.call_soon(self._run.delete, write.kind, write.key)
+        else:
+            for key in sorted(key for key in self._run.storage.objects[MODELS] if write.key[1].startswith(key[1])):
+                self._run.loop.call_soon(self._touch, key)
+
+    def _touch(self, key: Key) -> None:
+        self._run.patch(MODELS, key, {"spec": {"replicas": self._left % 3 + 1}})

@@ -14,7 +14,7 @@ from .harness import Run
 from .injection import REQUEST_FAULTS, VIEW_FAULTS, WATCH_FAULTS
 from .scenario import Edit, Taste, edits, furnish, model, perform, play
 from .staging import BOUND, SWEEP, counted_otherwise, some
-from .trouble import refusing
+from .trouble import Meddler, refusing
 from .watchman import Watchman
 
 # Children that have no steps: they are written when they are asked for differently, and at no other time.
@@ -31,16 +31,19 @@ def o5_lost_events(seed: int) -> list[str]:
             some(chance, (*WATCH_FAULTS, *VIEW_FAULTS, "late-answer")), chance.choice((0.05, 0.15, 0.5))
         )
         run.start()
+        meddler = Meddler(run, random.Random(f"O5 meddler {seed}"))
         play(run, edits(chance, chance.randint(4, 12), Taste()))
         run.wait(chance.random() * 30)
         run.injection.calm()
+        meddler.stop()
         run.wait(60)
         calm = run.universe.now
         run.wait(BOUND)
-        if judgement.settled(run) or judgement.caches_differ(run):
+        wrong = judgement.models_settled(run)
+        if judgement.leftovers(run) or judgement.caches_differ(run):
             # kopf does not tell that a model was deleted while nobody watched.
             run.wait(SWEEP)
-        wrong = judgement.settled(run) + judgement.caches_differ(run)
+        wrong += judgement.settled(run) + judgement.caches_differ(run)
         return wrong + judgement.too_many_writes(run, calm) + watchman.all()
 
 
@@ -69,7 +72,11 @@ def o6_stale_reads(seed: int) -> list[str]:
             run.wait(BOUND)
             wrong += judgement.settled(run) + judgement.caches_differ(run) + watchman.all()
             watchmen.append(watchman)
-            sent.append(Counter((where.kind, where.key) for _, where in run.sent if where.kind in _PLAIN))
+            sent.append(
+                Counter(
+                    (where.kind, where.key) for one, where in run.sent if where.kind in _PLAIN and one.method == "PATCH"
+                )
+            )
     wrong += [f"{what} was sent {sent[1][what]} times, not {sent[0][what]}" for what in sent[1] - sent[0]]
     return wrong + counted_otherwise(watchmen[0], watchmen[1])
 
@@ -88,10 +95,12 @@ def o8_storm(seed: int) -> list[str]:
         victim = ("team-c", "refused")
         run.verbs.admit = refusing(SERVICES, "team-c", RefusedError(422, "services is forbidden: admission says no"))
         run.start()
+        meddler = Meddler(run, random.Random(f"O8 meddler {seed}"))
         perform(run, Edit("model", 0.0, *victim, model(chance, "refused")))
         play(run, edits(chance, chance.randint(4, 10), Taste()))
         run.wait(chance.random() * 60)
         run.injection.calm()
+        meddler.stop()
         run.wait(BOUND)
         calm = run.universe.now
         wrong = judgement.settled(run, but=[victim]) + judgement.caches_differ(run)

@@ -65,7 +65,9 @@ class Deployments:
         current = [one for one in pods if one["metadata"]["labels"][HASH] == template]
         old = [one for one in pods if one not in current]
         failure = self._resize(body, template, current, len(old))
-        if old and (sum(map(is_ready, current)) >= body["spec"]["replicas"] or not _surges(body)):
+        wanted = body["spec"]["replicas"]
+        crowded = not _surges(body) or (len(pods) > wanted and not any(not is_ready(one) for one in current))
+        if old and (crowded or sum(map(is_ready, current)) >= wanted):
             self._end(old[0])
         self._report(key, body, (pods, current), failure)
 
