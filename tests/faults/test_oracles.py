@@ -5,7 +5,7 @@ import pytest
 from faults.oracles import ORACLES
 
 # Fewer of those that play a scenario twice.
-SCENARIOS = {"O1": 28, "O2": 12, "O3": 28, "O4": 28, "O5": 28, "O6": 12, "O7": 20, "O8": 22, "O9": 22}
+SCENARIOS = {"O1": 24, "O2": 12, "O3": 28, "O4": 28, "O5": 32, "O6": 12, "O7": 20, "O8": 22, "O9": 22}
 
 
 @pytest.mark.parametrize(

@@ -89,9 +89,10 @@ class Reporter:
             return False
         written = from_raw(msgspec.Raw(body))
         self._caches.put_model(written)
-        if (written.spec, written.metadata.annotations) != (model.spec, model.metadata.annotations):
+        seen, now = model.metadata, written.metadata
+        if (seen.generation, seen.annotations) != (now.generation, now.annotations):
             # The answer is the first to show somebody's change: its own event is old news to the cache by now.
-            self._again((model.metadata.namespace, model.metadata.name), 0)
+            self._again((seen.namespace, seen.name), 0)
         if status.summary != model.status.summary:
             logger.info("%s/%s: %s", model.metadata.namespace, model.metadata.name, status.summary)
         return True
