@@ -30,7 +30,7 @@ demo: supported-python ## From this machine to right predictions from a real mod
 .PHONY: test
 test: ## Install what is needed and run all tests: static, unit, contract, chart, integration, scale, e2e
 	@began=$$SECONDS; $(MAKE) -j2 prepare-python prepare-cluster; \
-	$(MAKE) check; $(MAKE) test-integration; $(MAKE) test-scale; $(MAKE) test-e2e; \
+	$(MAKE) check; $(MAKE) test-integration; $(MAKE) test-scale MODELS=40; $(MAKE) test-e2e; \
 	echo "all tests passed in $$((SECONDS - began)) s"
 
 .PHONY: check
@@ -65,9 +65,9 @@ faults: venv ## N=10000 scenarios of the operator under faults; SEED=… ORACLE=
 	  $(if $(SEED),--seed $(SEED)) $(if $(ORACLE),--oracle $(ORACLE))
 
 .PHONY: test-scale
-test-scale: venv scale-tools ## On a real control plane with simulated nodes: 200 models, crashes, rollbacks, two leaders
+test-scale: venv scale-tools ## On a real control plane with simulated nodes: MODELS=200, crashes, rollbacks, two leaders
 	@echo "== scale tests"
-	$(PYTEST) -n $(WORKERS) --dist loadfile --durations=5 tests/scale
+	MODELYARD_SCALE_MODELS=$(or $(MODELS),200) $(PYTEST) -n $(WORKERS) --dist loadfile --durations=5 tests/scale
 
 .PHONY: test-e2e
 test-e2e: venv cluster ## On a real node: brings the local cluster up

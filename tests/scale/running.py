@@ -1,8 +1,9 @@
-"""Two hundred models on a control plane with a scheduler and simulated nodes, and what its audit log says of them."""
+"""Many models on a control plane with a scheduler and simulated nodes, and what its audit log says of them."""
 
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import urllib.request
 from collections import Counter
@@ -19,7 +20,7 @@ from modelyard_local.audit import AuditLog, Request
 from modelyard_local.components import UNBOUND
 from modelyard_local.simulation import Nodes, SimulatedNodes
 
-COUNT = 200
+COUNT = int(os.environ.get("MODELYARD_SCALE_MODELS", "200"))
 NAMES = [f"m{number}" for number in range(COUNT)]
 GPUS = 4
 POOLS = (Nodes("cpu", 4), Nodes("gpu", 1, gpus=GPUS))

@@ -21,9 +21,8 @@ def is_ready(shared: Cluster, namespace: str, name: str = "digits") -> bool:
 def test_a_lack_of_gpus_is_named_with_numbers(shared: Cluster, operator: Process, namespace: str) -> None:
     shared.apply(model(namespace, gpu={"count": 2 * GPUS}))
     message = shared.reason(namespace, "InsufficientGPU")["message"]
-    assert "0 of 1 replicas are ready, 1 wait for 8 nvidia.com/gpu each" in message
-    assert "0 of 5 nodes could serve it" in message
-    assert "Insufficient nvidia.com/gpu" in message
+    assert "0 of 1 replicas are ready, 1 waits for 8 nvidia.com/gpu" in message
+    assert "5 nodes: 1 has fewer than 8 nvidia.com/gpu in all, 4 have no nvidia.com/gpu" in message
 
 
 def test_the_generation_that_is_observed_is_the_model_s_own(shared: Cluster, operator: Process, namespace: str) -> None:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.integration
 RENEWALS = 4
 
 
-def test_two_hundred_ready_models_are_written_to_neither_at_rest_nor_after_a_restart(
+def test_many_ready_models_are_written_to_neither_at_rest_nor_after_a_restart(
     shared: Cluster, operator: Process, start: Callable[[], Process], namespace: str
 ) -> None:
     create(shared, namespace)
