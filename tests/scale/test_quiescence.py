@@ -1,4 +1,4 @@
-"""O7: two hundred models that are as they should be cost no write, by the API server's count."""
+"""O7: many models that are as they should be cost no write, by the API server's count."""
 
 from collections.abc import Callable
 

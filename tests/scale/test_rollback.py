@@ -1,4 +1,4 @@
-"""O3: from a good state to a bad one and back, for two hundred models, is the start again."""
+"""O3: from a good state to a bad one and back, for many models, is the start again."""
 
 from collections import Counter
 from typing import Any
@@ -64,7 +64,7 @@ def test_many_models_with_a_quota_in_the_way_and_back(
 
 
 def settled(shared: Cluster, namespace: str) -> dict[tuple[str, str], Any]:
-    """Two hundred models that are Ready, and everything that they consist of, by uid."""
+    """Models that are Ready, and everything that they consist of, by uid."""
     create(shared, namespace)
     all_have(shared, namespace, ready)
     return snapshot(shared, namespace)
