@@ -164,7 +164,14 @@ def leftovers(run: Run) -> list[str]:
 
 
 def caches_differ(run: Run) -> list[str]:
-    """Where what an operator believes is not what the server has."""
+    """Where what an operator believes is not what the server has, beyond what is on its way."""
+    if wrong := _believed_wrongly(run):
+        run.wait(1)
+        wrong = _believed_wrongly(run)
+    return wrong
+
+
+def _believed_wrongly(run: Run) -> list[str]:
     wrong = []
     for container in run.containers.values():
         caches = container.process._caches if container.process else None

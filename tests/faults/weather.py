@@ -109,6 +109,8 @@ def o8_storm(seed: int) -> list[str]:
         tries = sum(at >= calm for at, _ in run.refused)
         if tries > 2 * WRITES_OF_A_REFUSED:
             wrong.append(f"what is always refused was tried {tries} times in two minutes")
+        # Who cannot renew its lease in a storm ends on purpose; O9 is about that.
+        run.lost_processes = [one for one in run.lost_processes if "Leadership.run" not in one]
         return wrong + watchman.all()
 
 

@@ -30,6 +30,8 @@ class Store:
         # Names, in order: a tuple takes a fifth of the memory of a set, and a model has few objects of a kind.
         self._by_model: dict[Key, tuple[str, ...]] = {}
         self._gone: OrderedDict[str, str] = OrderedDict()
+        # The version of the last list, by namespace: what it lacked and is older was gone by then.
+        self._listed: dict[str, str] = {}
         self._listener = listener
 
     def __len__(self) -> int:
@@ -52,8 +54,7 @@ class Store:
         before = self._objects.get(key)
         if before is not None and not newer(found.metadata, before.metadata):
             return
-        ended = self._gone.get(found.metadata.uid)
-        if ended is not None and (ended == FOR_EVER or not after(found.metadata.resource_version, ended)):
+        if (before is None or before.metadata.uid != found.metadata.uid) and self._ended(found.metadata):
             return
         if before is not None and isinstance(found, Child):
             found = found.knowing(before)
@@ -99,15 +100,24 @@ class Store:
     def replace(self, namespace: str, objects: Iterable[Any], version: str) -> None:
         """Take a whole list: what is not in it was deleted while nobody watched, unless it is younger than the list."""
         seen: set[Key] = set()
+        self._listed.pop(namespace, None)
         for found in objects:
             seen.add(_key(found.metadata))
             self.put(found)
         for key in [key for key in self._objects if key not in seen and namespace in ("", key[0])]:
             gone = self._objects[key]
             if not after(gone.metadata.resource_version, version):
-                self._remember(gone.metadata.uid, version)
                 self._forget(key)
                 self._listener(gone)
+        self._listed[namespace] = version
+
+    def _ended(self, metadata: ObjectMeta) -> bool:
+        """Whether an object that is not here, though another of its name may be, is known to have gone by now."""
+        ended = self._gone.get(metadata.uid)
+        known = (ended, self._listed.get(metadata.namespace), self._listed.get(""))
+        return ended == FOR_EVER or any(
+            version is not None and not after(metadata.resource_version, version) for version in known
+        )
 
     def _remember(self, uid: str, version: str) -> None:
         """Until which version an object is known to have been here no more."""

@@ -120,6 +120,15 @@ def test_the_late_answer_to_a_write_does_not_bring_a_deleted_object_back() -> No
     assert kept.get("team", "digits") is None
 
 
+def test_the_late_answer_to_a_write_does_not_replace_a_successor() -> None:
+    kept, _ = store()
+    kept.put(child(version="5", uid="old"))
+    kept.remove(child(version="6", uid="old"))
+    kept.put(child(version="8", uid="new"))
+    kept.put(child(version="5", uid="old"))
+    assert kept.get("team", "digits").metadata.uid == "new"
+
+
 def test_an_object_that_comes_back_into_the_selection_is_there_again() -> None:
     kept, _ = store()
     kept.remove(child(version="6"))
@@ -132,6 +141,15 @@ def test_an_object_that_a_list_lacks_does_not_come_back_with_an_older_state() ->
     kept.put(child(version="5"))
     kept.replace("", [], "8")
     kept.put(child(version="7"))
+    assert len(kept) == 0
+    kept.put(child(version="9"))
+    assert len(kept) == 1
+
+
+def test_the_late_answer_to_a_write_that_a_list_has_overtaken_leaves_no_ghost() -> None:
+    kept, _ = store()
+    kept.replace("team", [], "8")
+    kept.put(child(version="7", uid="never seen"))
     assert len(kept) == 0
 
 
