@@ -47,9 +47,7 @@ def test_many_models_with_a_bad_image_and_back(shared: Cluster, operator: Proces
     assert_bounded(journal, operator, namespace)
 
 
-def test_many_models_with_a_quota_in_the_way_and_back(
-    shared: Cluster, operator: Process, namespace: str
-) -> None:
+def test_many_models_with_a_quota_in_the_way_and_back(shared: Cluster, operator: Process, namespace: str) -> None:
     before = settled(shared, namespace)
     operator.quiet()
     journal = Journal(shared)
