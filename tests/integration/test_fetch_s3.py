@@ -58,7 +58,8 @@ def test_the_manifest_is_written_last(store: ObjectStore, published: str) -> Non
     times = {
         path.name: path.stat().st_mtime_ns for path in (store.folder / "models/echo/3").rglob("*") if path.is_file()
     }
-    assert max(times, key=lambda name: times[name]) == "manifest.json"
+    # Files that are written within one tick of the file system's clock have the same time.
+    assert times["manifest.json"] == max(times.values())
 
 
 def test_an_archive_is_fetched(tmp_path: Path, store: ObjectStore, package: Path, published: str) -> None:

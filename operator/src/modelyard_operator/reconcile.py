@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
@@ -64,7 +64,9 @@ class Reconciler:
         if model is None:
             # Owner references delete the children; the namespace's own policy has no owner.
             self._reporter.forget(key)
-            await self._policies.keep(namespace)
+            errors = await _outcomes(self._policies.keep(namespace))
+            if errors and not _is_ending(errors):
+                raise errors[0]
             return
         decision = decide(model, self._caches.observed(model), self._caches.catalog(), self._defaults)
         if self._is_made_anew(model, decision) and await self._is_gone(model):
@@ -74,7 +76,7 @@ class Reconciler:
             self._caches[resources.WRITTEN[kind]].compared(child)
         errors = await self._act(model, decision)
         facts = decision.facts
-        if any(TERMINATING in error.message for error in errors):
+        if _is_ending(errors):
             # The model goes with its namespace; there is nothing to mend and nobody to tell.
             self._again(key, TERMINATING_SECONDS)
             return
@@ -128,6 +130,11 @@ class Reconciler:
         for removal in decision.delete:
             errors += await _outcomes(self._children.remove(namespace, removal))
         return errors
+
+
+def _is_ending(errors: Iterable[ApiError]) -> bool:
+    """Whether the namespace is being deleted."""
+    return any(TERMINATING in error.message for error in errors)
 
 
 def _again_later(found: BaseException | None) -> BaseException | None:
