@@ -91,8 +91,10 @@ class Process:
     async def run(self) -> int:
         """Run until `stop` or a lost lease; the exit code."""
         loop = asyncio.get_running_loop()
+        # Older than kopf, which cancels every younger task when it ends.
         background = [loop.create_task(informer.run()) for informer in self._informers]
-        background.append(loop.create_task(self._watch_devices()))
+        background += [loop.create_task(self._once_served(informer)) for informer in self._device_informers]
+        background.append(loop.create_task(self._discover()))
         background.append(loop.create_task(self._sweep()))
         lease = loop.create_task(self._lease.run())
         workers = [loop.create_task(self._work()) for _ in range(self._settings.workers)]
@@ -153,11 +155,16 @@ class Process:
             standalone=True,
         )
 
-    async def _watch_devices(self) -> None:
-        """Kinds of dynamic resource allocation, once the API server serves them."""
+    async def _discover(self) -> None:
+        """Find out whether the API server serves dynamic resource allocation; then there is nothing left to ask."""
         await self._discovery.run()
         self._caches.serve_devices()
-        await asyncio.gather(*(informer.run() for informer in self._device_informers))
+        await asyncio.Event().wait()
+
+    async def _once_served(self, informer: Informer) -> None:
+        """Watch a kind of dynamic resource allocation where there is such a thing."""
+        await self._discovery.served.wait()
+        await informer.run()
 
     def _watching(self) -> list[Informer]:
         """Informers that run: those of devices only where they are served."""
