@@ -101,7 +101,8 @@ class Injection(Interference):
         if request.query.get("watch"):
             return self._count("no-watch", ANSWERS["unavailable"](chance)) if fault else None
         self._owed.discard((request.client, request.path))
-        unfit = (*AFTERWARDS, *(("invalid", "conflict") if request.method == "GET" else ()))
+        # A delete that names a uid meets a conflict only when it is another object.
+        unfit = (*AFTERWARDS, *(("invalid", "conflict") if request.method in ("GET", "DELETE") else ()))
         return await self._meet(fault, request, connection, chance) if fault and fault not in unfit else None
 
     async def _meet(self, fault: str, request: Request, connection: Any, chance: random.Random) -> Answer | None:

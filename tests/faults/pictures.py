@@ -18,7 +18,9 @@ def picture(run: Run, *, history: bool = True) -> dict[str, Body]:
         for key, record in run.storage.objects[kind].items():
             body = _masked(kind, record.body)
             if kind is MODELS and not history:
+                # What was Ready before, and what a paused model had fetched, is of the past.
                 body["status"].pop("readyRevision", None)
+                body["status"].pop("model", None)
             found[f"{kind.name} {'/'.join(key)}"] = body
     return found
 

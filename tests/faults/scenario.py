@@ -172,7 +172,7 @@ def _strange(run: Run, edit: Edit) -> None:
 
 
 CHANGES: dict[Kind, Body] = {
-    DEPLOYMENTS: {"spec": {"template": {"spec": {"priorityClassName": "mine", "dnsPolicy": "Default"}}}},
+    DEPLOYMENTS: {"spec": {"revisionHistoryLimit": 7, "template": {"spec": {"terminationGracePeriodSeconds": 1}}}},
     SERVICES: {"spec": {"ports": [{"name": "http", "port": 9999, "targetPort": "http", "protocol": "TCP"}]}},
     BUDGETS: {"spec": {"maxUnavailable": 7}},
     POLICIES: {"spec": {"ingress": []}},

@@ -4,7 +4,7 @@ A path is a tuple of field names and item keys. The rules are those of structure
 objects need them: maps and keyed lists are merged, sets and other lists are one value.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -45,18 +45,24 @@ def item_key(item: Mapping[str, Any], fields: tuple[str, ...]) -> ItemKey:
     return ItemKey(tuple(str(item.get(field, "TCP" if field == "protocol" else "")) for field in fields))
 
 
-def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+def leaves(value: Any) -> list[tuple[Path, Any]]:
     """Everything that an object says: a path and a value for each leaf, and one for each item of a keyed list."""
+    found: list[tuple[Path, Any]] = []
+    _gather(value, (), found)
+    return found
+
+
+def _gather(value: Any, path: Path, found: list[tuple[Path, Any]]) -> None:
     if isinstance(value, dict) and value:
         for name, inner in value.items():
-            yield from leaves(inner, (*path, name))
+            _gather(inner, (*path, name), found)
     elif isinstance(value, list) and path and value and (fields := key_fields(str(path[-1]), value)):
         for item in value:
             inner_path = (*path, item_key(item, fields))
-            yield inner_path, None
-            yield from leaves(item, inner_path)
+            found.append((inner_path, None))
+            _gather(item, inner_path, found)
     else:
-        yield path, value
+        found.append((path, value))
 
 
 def changed(before: Any, after: Any) -> tuple[set[Path], set[Path]]:

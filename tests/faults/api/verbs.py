@@ -152,7 +152,7 @@ class Verbs:
                 raise RefusedError(
                     409, f'Operation cannot be fulfilled on {plural(target.kind)} "{target.name}": {what}'
                 )
-            return self._create(target, applied, {(manager, "Apply"): ownership.owned_paths(applied)})
+            return self._create(target, applied, {(manager, "Apply"): ownership.Owned(applied)})
         managers = dict(live.managers)
         new = ownership.apply(live.body, applied, managers, manager)
         return self._changed(request, target, live, new, managers)
