@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from modelyard_operator import cache, conditions, decide, process, reconcile, workqueue
+from modelyard_operator import cache, conditions, decide, reconcile, workqueue
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_status import ModelDeploymentStatus
 from modelyard_operator.api.names import ANNOTATION_SPEC_HASH
@@ -18,6 +18,7 @@ from modelyard_operator.kube import informer
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.resources import Resource
 from modelyard_operator.kube.transport import Request, Transport
+from modelyard_operator.model_watch import ModelWatch
 from modelyard_operator.reading import child_from_raw
 from modelyard_operator.report import Reporter
 from modelyard_operator.workqueue import WorkQueue
@@ -151,12 +152,12 @@ def answers_are_taken_for_our_own_doing(patch: pytest.MonkeyPatch) -> None:
 def kopf_ends_the_process(patch: pytest.MonkeyPatch) -> None:
     """An answer that kopf does not understand ends everything."""
 
-    async def mutant(self: process.Process) -> None:
-        await self._list_models()
-        self._models_synced.set()
+    async def mutant(self: ModelWatch) -> None:
+        await self._list()
+        self.synced.set()
         await self._run_kopf()
 
-    patch.setattr(process.Process, "_watch_models", mutant)
+    patch.setattr(ModelWatch, "run", mutant)
 
 
 # Each with the oracle that finds it, and the seed at which to begin: the first that does.

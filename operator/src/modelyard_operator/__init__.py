@@ -3,7 +3,8 @@
 The main flow, in the order in which a newcomer may read it::
 
     __main__     settings, credentials, surroundings, signals, the HTTP port          I/O
-    process      lease, kopf, informers, workers, shutdown                            I/O
+    process      lease, informers, workers, shutdown                                  I/O
+    model_watch  kopf, and lists of what it missed                                    I/O
     handlers     kopf events of ModelDeployments -> key in the queue                  I/O
     workqueue    keyed, deduplicated, backoff, fair between namespaces                clock injected
     reconcile    read caches -> decide -> `children`, `policies` -> `report`          thin

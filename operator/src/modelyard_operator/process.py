@@ -7,7 +7,6 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
-import kopf
 from prometheus_client.registry import Collector
 
 from . import __version__, handlers, metrics
@@ -22,6 +21,7 @@ from .kube.resources import Resource
 from .kube.throttle import Throttle
 from .kube.transport import SILENCE_SECONDS, Transport
 from .lease import Leadership
+from .model_watch import ModelWatch
 from .reconcile import Reconciler
 from .report import Reporter
 from .revision import Defaults
@@ -35,9 +35,6 @@ logger = logging.getLogger(__name__)
 STUCK_SECONDS = 120.0
 # Children change in bursts; a status that is so much older costs far fewer writes.
 SETTLE_SECONDS = 0.1
-# How often the cache of models is compared with a list: kopf does not notice deletions that a broken watch missed.
-SWEEP_SECONDS = 600.0
-KOPF_PAUSE_SECONDS = 2.0
 
 
 class Process:
@@ -45,7 +42,6 @@ class Process:
 
     def __init__(self, settings: Settings, credentials: Credentials, surroundings: Surroundings) -> None:
         self._settings = settings
-        self._credentials = credentials
         self._surroundings = surroundings
         self._clock = surroundings.clock
         self._queue = WorkQueue(self._clock, surroundings.chance)
@@ -76,8 +72,15 @@ class Process:
         )
         self._informers = self._made(resources.WATCHED)
         self._device_informers = self._made(resources.DEVICE_KINDS)
+        self._models = ModelWatch(
+            self._client,
+            self._caches,
+            handlers.registry(self._caches, credentials, self._queue.add, surroundings),
+            self._identity,
+            settings.namespaces,
+            surroundings.chance,
+        )
         self._stop = asyncio.Event()
-        self._models_synced = asyncio.Event()
 
     def _made(self, kinds: Iterable[Resource]) -> list[Informer]:
         """Informers of these kinds, one for each namespace that is watched."""
@@ -95,10 +98,10 @@ class Process:
         background = [loop.create_task(informer.run()) for informer in self._informers]
         background += [loop.create_task(self._once_served(informer)) for informer in self._device_informers]
         background.append(loop.create_task(self._discover()))
-        background.append(loop.create_task(self._sweep()))
+        background.append(loop.create_task(self._models.sweep()))
         lease = loop.create_task(self._lease.run())
         workers = [loop.create_task(self._work()) for _ in range(self._settings.workers)]
-        watcher = loop.create_task(self._watch_models())
+        watcher = loop.create_task(self._models.run())
         logger.info("modelyard-operator %s started, watching %s", __version__, self._settings.namespaces or "all")
         stopping = loop.create_task(self._stop.wait())
         essential = [lease, watcher, stopping, *background, *workers]
@@ -126,35 +129,6 @@ class Process:
         await self._lease.release()
         await _cancel(others)
 
-    async def _watch_models(self) -> None:
-        """kopf watches ModelDeployments; our own list first tells when all of them are known.
-
-        kopf gives up at the first answer that it does not understand: an ERROR event other than 410, half an answer,
-        a proxy's page. It begins again then; ending the process would cost the lease and every cache.
-        """
-        while True:
-            await self._list_models()
-            self._models_synced.set()
-            try:
-                await self._run_kopf()
-            except Exception:
-                logger.warning("the watch of ModelDeployments ended; beginning again", exc_info=True)
-                await asyncio.sleep(KOPF_PAUSE_SECONDS)
-            else:
-                return
-
-    async def _run_kopf(self) -> None:
-        namespaces = self._settings.namespaces
-        await kopf.operator(
-            registry=handlers.registry(self._caches, self._credentials, self._queue.add, self._surroundings),
-            settings=handlers.operator_settings(),
-            # kopf would ask the machine who runs it; the user of a container has no name.
-            identity=self._identity,  # type: ignore[arg-type]
-            clusterwide=not namespaces,
-            namespaces=namespaces,
-            standalone=True,
-        )
-
     async def _discover(self) -> None:
         """Find out whether the API server serves dynamic resource allocation; then there is nothing left to ask."""
         await self._discovery.run()
@@ -170,29 +144,12 @@ class Process:
         """Informers that run: those of devices only where they are served."""
         return self._informers + (self._device_informers if self._discovery.served.is_set() else [])
 
-    async def _list_models(self) -> None:
-        """Compare the models at hand with a list."""
-        for namespace in self._settings.namespaces or [""]:
-            while True:
-                try:
-                    listed, version = await self._client.list(resources.MODEL_DEPLOYMENTS, namespace)
-                    break
-                except ApiError as error:
-                    logger.warning("cannot list ModelDeployments: %s; trying again", error)
-                    await asyncio.sleep(2)
-            self._caches.replace_models(namespace, listed, version)
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_SECONDS * (0.8 + 0.4 * self._surroundings.chance()))
-            await self._list_models()
-
     async def _work(self) -> None:
         """Reconcile one key after another, once everything is known and this process leads."""
         await self._discovery.asked.wait()
         for informer in self._watching():
             await informer.synced.wait()
-        await self._models_synced.wait()
+        await self._models.synced.wait()
         await self._lease.acquired.wait()
         while True:
             key = await self._queue.take()
@@ -233,7 +190,7 @@ class Process:
         unready = [f"{one.name} not listed yet" for one in self._watching() if not one.synced.is_set()]
         if not self._discovery.asked.is_set():
             unready.append("not known yet whether resource.k8s.io/v1 is served")
-        if not self._models_synced.is_set():
+        if not self._models.synced.is_set():
             unready.append("modeldeployments not listed yet")
         return unready
 

@@ -1,0 +1,86 @@
+"""The watch of ModelDeployments: kopf tells what happens to them, a list tells what kopf has missed."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+import kopf
+
+from . import handlers
+from .caches import Caches
+from .kube import resources
+from .kube.client import Client
+from .kube.errors import ApiError
+
+logger = logging.getLogger(__name__)
+
+# How often the cache of models is compared with a list: kopf does not notice deletions that a broken watch missed.
+SWEEP_SECONDS = 600.0
+LIST_PAUSE_SECONDS = 2.0
+KOPF_PAUSE_SECONDS = 2.0
+
+
+class ModelWatch:
+    """Keeps the cache of models equal to what the API server has, in some namespaces or, when none is named, in all."""
+
+    def __init__(
+        self,
+        client: Client,
+        caches: Caches,
+        registry: kopf.OperatorRegistry,
+        identity: str,
+        namespaces: Sequence[str],
+        chance: Callable[[], float],
+    ) -> None:
+        self._client = client
+        self._caches = caches
+        self._registry = registry
+        self._identity = identity
+        self._namespaces = namespaces
+        self._chance = chance
+        self.synced = asyncio.Event()
+
+    async def run(self) -> None:
+        """Watch by kopf, after a list of our own that tells when all models are known. Return when kopf is told to end.
+
+        kopf gives up at the first answer that it does not understand: an ERROR event other than 410, half an answer,
+        a proxy's page. It begins again then; ending the process would cost the lease and every cache.
+        """
+        while True:
+            await self._list()
+            self.synced.set()
+            try:
+                await self._run_kopf()
+            except Exception:
+                logger.warning("the watch of ModelDeployments ended; beginning again", exc_info=True)
+                await asyncio.sleep(KOPF_PAUSE_SECONDS)
+            else:
+                return
+
+    async def sweep(self) -> None:
+        """Compare the models at hand with a list now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS * (0.8 + 0.4 * self._chance()))
+            await self._list()
+
+    async def _run_kopf(self) -> None:
+        await kopf.operator(
+            registry=self._registry,
+            settings=handlers.operator_settings(),
+            # kopf would ask the machine who runs it; the user of a container has no name.
+            identity=self._identity,  # type: ignore[arg-type]
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            standalone=True,
+        )
+
+    async def _list(self) -> None:
+        for namespace in self._namespaces or [""]:
+            while True:
+                try:
+                    listed, version = await self._client.list(resources.MODEL_DEPLOYMENTS, namespace)
+                    break
+                except ApiError as error:
+                    logger.warning("cannot list ModelDeployments: %s; trying again", error)
+                    await asyncio.sleep(LIST_PAUSE_SECONDS)
+            self._caches.replace_models(namespace, listed, version)
