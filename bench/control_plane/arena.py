@@ -18,6 +18,7 @@ from modelyard_local.audit import AuditLog
 from modelyard_local.components import UNBOUND
 from modelyard_local.controlplane import ControlPlane
 from modelyard_local.simulation import Nodes, SimulatedNodes
+from modelyard_operator.bundle import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "modelyard-system"
@@ -104,16 +105,14 @@ def cluster(folder: Path) -> Iterator[Arena]:
 
 
 def _install(client: ApiClient) -> None:
-    for document in _documents("install.yaml"):
+    documents = [one for one in yaml.safe_load_all((ROOT / "manifests" / "install.yaml").read_text()) if one]
+    for document in documents:
         if document["kind"] in _PATHS:
             client.apply(f"{_PATHS[document['kind']]}/{document['metadata']['name']}", document)
-    [runtime] = [one for one in _documents("defaults.yaml") if one["kind"] == "ModelRuntime"]
-    _once_served(client, f"{_PATHS['ModelRuntime']}/{runtime['metadata']['name']}", runtime)
-
-
-def _documents(name: str) -> list[dict[str, Any]]:
-    text = (ROOT / "manifests" / name).read_text()
-    return [one for one in yaml.safe_load_all(text) if one]
+    [bundle] = [one["data"]["bundle.yaml"] for one in documents if "bundle.yaml" in one.get("data", {})]
+    for runtime in parse(bundle.encode(), "bench"):
+        if runtime["kind"] == "ModelRuntime":
+            _once_served(client, f"{_PATHS['ModelRuntime']}/{runtime['metadata']['name']}", runtime)
 
 
 def _once_served(client: ApiClient, path: str, body: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from chart.rendering import MODELYARD_API, MONITORING_API, Chart, Object, find_helm
+from chart.rendering import MONITORING_API, Chart, Object, find_helm
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,7 @@ def chart() -> Chart:
 @pytest.fixture(scope="session")
 def defaults(chart: Chart) -> list[Object]:
     """All objects with default values, on a cluster that has the CRDs and the Prometheus Operator."""
-    return chart.objects(apis=MODELYARD_API + MONITORING_API)
+    return chart.objects(apis=MONITORING_API)
 
 
 @pytest.fixture(scope="session")

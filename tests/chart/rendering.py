@@ -20,9 +20,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 CHART = PROJECT / "charts" / "modelyard"
 RELEASE = "modelyard"
 NAMESPACE = "modelyard-system"
-MODELYARD_API = tuple(
-    f"modelyard.dev/v1alpha1/{kind}" for kind in ("ModelDeployment", "ModelRuntime", "AcceleratorProfile")
-)
 MONITORING_API = tuple(
     f"monitoring.coreos.com/v1/{kind}" for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule")
 )

@@ -1,4 +1,4 @@
-"""CRDs and the custom resources that come with them: generated, valid, and installed by one command."""
+"""CRDs, and the bundle of custom resources that the operator writes: generated, valid, and what the values say."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from chart.rendering import MODELYARD_API, PROJECT, Chart, Object, named, only
+from chart.rendering import PROJECT, Chart, Object, only
+from modelyard_operator.bundle import parse
 
-CUSTOM_KINDS = {api.rsplit("/", 1)[1] for api in MODELYARD_API}
 CASES: dict[str, dict[str, Any]] = yaml.safe_load((PROJECT / "tests" / "chart" / "cases.yaml").read_text())
 
 
@@ -30,27 +30,43 @@ def closed(schema: Any) -> Any:
     return result
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_custom_resources_fit_their_crds(chart: Chart, case: str) -> None:
+def bundle(chart: Chart, values: dict[str, Any] | None = None) -> dict[tuple[str, str], Object]:
+    """The objects that the operator makes of its ConfigMap, by kind and name."""
+    config = only(chart.objects(values), "ConfigMap", "modelyard-operator-bundle")
+    return {(one["kind"], one["metadata"]["name"]): one for one in parse(config["data"]["bundle.yaml"].encode(), "x/y")}
+
+
+@pytest.mark.parametrize("case", [name for name in CASES if name != "everything optional off"])
+def test_bundled_objects_fit_their_crds(chart: Chart, case: str) -> None:
     schemas = crd_schemas()
-    for document in chart.objects(CASES[case], apis=MODELYARD_API):
-        if document["kind"] in CUSTOM_KINDS:
-            schema = closed(schemas[document["kind"]])
-            schema["properties"]["metadata"] = {"type": "object"}
-            errors = [e.message for e in Draft202012Validator(schema).iter_errors(document)]
-            assert errors == [], document["metadata"]["name"]
+    for (kind, name), document in bundle(chart, CASES[case]).items():
+        schema = closed(schemas[kind])
+        schema["properties"]["metadata"] = {"type": "object"}
+        assert [e.message for e in Draft202012Validator(schema).iter_errors(document)] == [], name
 
 
-def test_a_custom_resource_is_a_hook_until_its_crd_is_served(chart: Chart) -> None:
-    first = only(chart.objects(), "ModelRuntime")
-    later = only(chart.objects(apis=MODELYARD_API), "ModelRuntime")
-    assert first["metadata"]["annotations"]["helm.sh/hook"] == "post-install,post-upgrade,post-rollback"
-    assert "annotations" not in later["metadata"]
-    assert first["spec"] == later["spec"]
+def test_a_release_holds_no_object_of_its_own_crds(chart: Chart) -> None:
+    kinds = {document["kind"] for document in chart.objects()}
+    assert not kinds & set(crd_schemas())
 
 
-def test_without_its_own_crds_the_chart_needs_no_hook(chart: Chart) -> None:
-    assert "annotations" not in only(chart.objects({"crds.enabled": False}), "ModelRuntime")["metadata"]
+def test_the_bundle_is_what_the_values_say(chart: Chart) -> None:
+    assert bundle(chart).keys() == {("ModelRuntime", "modelyard-server"), ("AcceleratorProfile", "nvidia")}
+    values = {
+        "defaultRuntime.enabled": False,
+        "acceleratorProfiles.big": {"vendor": "amd", "resourceName": "amd.com/gpu"},
+    }
+    assert bundle(chart, values).keys() == {("AcceleratorProfile", "big"), ("AcceleratorProfile", "nvidia")}
+    assert bundle(chart, {"acceleratorProfiles.nvidia": None}).keys() == {("ModelRuntime", "modelyard-server")}
+
+
+def test_another_bundle_starts_the_operator_again(chart: Chart) -> None:
+    def stamp(values: dict[str, Any]) -> str:
+        template = only(chart.objects(values), "Deployment")["spec"]["template"]
+        return str(template["metadata"]["annotations"]["checksum/bundle"])
+
+    assert stamp({}) == stamp({"operator.workers": 3})
+    assert stamp({}) != stamp({"defaultRuntime.resources.limits.memory": "3Gi"})
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -65,7 +81,3 @@ def test_crd_templates_are_the_generated_crds(defaults: list[Object]) -> None:
         generated = yaml.safe_load(path.read_text())
         rendered = only(defaults, "CustomResourceDefinition", generated["metadata"]["name"])
         assert rendered["spec"] == generated["spec"], "run make generate"
-
-
-def test_an_accelerator_profile_set_to_null_is_left_out(chart: Chart) -> None:
-    assert named(chart.objects({"acceleratorProfiles.nvidia": None}), "AcceleratorProfile") == set()

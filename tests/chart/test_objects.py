@@ -8,11 +8,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from chart.rendering import CHART, MODELYARD_API, MONITORING_API, NAMESPACE, PROJECT, Chart, Object
+from chart.rendering import CHART, MONITORING_API, NAMESPACE, PROJECT, Chart, Object
 
 KUBERNETES = "1.37"
-CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "ModelRuntime", "AcceleratorProfile"}
-CUSTOM_KINDS = {api.rsplit("/", 1)[1] for api in MODELYARD_API}
+CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
 MONITORING_KINDS = {api.rsplit("/", 1)[1] for api in MONITORING_API}
 CASES: dict[str, dict[str, Any]] = yaml.safe_load((PROJECT / "tests" / "chart" / "cases.yaml").read_text())
 
@@ -20,7 +19,7 @@ CASES: dict[str, dict[str, Any]] = yaml.safe_load((PROJECT / "tests" / "chart" /
 @pytest.fixture(params=CASES, scope="session")
 def rendered(request: pytest.FixtureRequest, chart: Chart) -> list[Object]:
     """All objects of one case."""
-    return chart.objects(CASES[request.param], apis=MODELYARD_API + MONITORING_API)
+    return chart.objects(CASES[request.param], apis=MONITORING_API)
 
 
 def test_helm_lint_finds_nothing(chart: Chart) -> None:
@@ -29,7 +28,7 @@ def test_helm_lint_finds_nothing(chart: Chart) -> None:
 
 def test_kubernetes_accepts_every_object(rendered: list[Object]) -> None:
     for document in rendered:
-        if document["kind"] not in CUSTOM_KINDS | MONITORING_KINDS:
+        if document["kind"] not in MONITORING_KINDS:
             kubernetes_validate.validate(document, KUBERNETES, strict=True)
 
 
@@ -47,7 +46,7 @@ def test_namespaced_objects_name_their_namespace(rendered: list[Object]) -> None
 
 
 def test_switched_off_leaves_only_the_operator(chart: Chart) -> None:
-    rendered = chart.objects(CASES["everything optional off"], apis=MODELYARD_API + MONITORING_API)
+    rendered = chart.objects(CASES["everything optional off"], apis=MONITORING_API)
     assert sorted(o["kind"] for o in rendered) == ["Deployment", "Service"]
 
 

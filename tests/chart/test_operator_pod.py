@@ -19,7 +19,7 @@ def test_the_pod_meets_the_restricted_security_standard(defaults: list[Object]) 
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["runAsUser"] == 10001
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert all(set(volume) <= {"name", "emptyDir"} for volume in spec["volumes"])
+    assert all(set(volume) <= {"name", "emptyDir", "configMap"} for volume in spec["volumes"])
     for container in spec["containers"]:
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,

@@ -35,6 +35,10 @@ CATALOG = {
     ("", "nodes"): READ,
     ("resource.k8s.io", "deviceclasses"): READ,
 }
+BUNDLE = {
+    ("modelyard.dev", "modelruntimes"): "create patch",
+    ("modelyard.dev", "acceleratorprofiles"): "create patch",
+}
 LEASES = {("coordination.k8s.io", "leases"): "create get update"}
 VIEWER = {
     **{("modelyard.dev", kind): "get list watch" for kind in ("modelruntimes", "acceleratorprofiles")},
@@ -116,10 +120,18 @@ def test_namespaced_mode_grants_the_same_in_each_namespace_only(namespaced: list
     }
 
 
-def test_namespaced_mode_has_only_the_catalog_in_the_whole_cluster(namespaced: list[Object]) -> None:
+def test_namespaced_mode_has_only_the_catalog_and_the_bundle_in_the_whole_cluster(namespaced: list[Object]) -> None:
     bindings = [o for o in namespaced if o["kind"] == "ClusterRoleBinding"]
-    assert [b["roleRef"]["name"] for b in bindings] == ["modelyard-operator-catalog"]
+    assert {b["roleRef"]["name"] for b in bindings} == {"modelyard-operator-bundle", "modelyard-operator-catalog"}
     assert permissions(only(namespaced, "ClusterRole", "modelyard-operator-catalog")) == expanded(CATALOG)
+
+
+def test_the_operator_writes_what_its_release_brings_and_no_other(chart: Chart, defaults: list[Object]) -> None:
+    role = only(defaults, "ClusterRole", "modelyard-operator-bundle")
+    assert permissions(role) == expanded(BUNDLE)
+    assert {tuple(rule["resourceNames"]) for rule in role["rules"]} == {("modelyard-server",), ("nvidia",)}
+    second = chart.objects({"defaultRuntime.enabled": False, "acceleratorProfiles.nvidia": None})
+    assert not [o for o in second if o["metadata"]["name"] == "modelyard-operator-bundle"]
 
 
 def test_leases_are_limited_to_the_operators_own(defaults: list[Object]) -> None:

@@ -78,6 +78,12 @@ class Cluster:
         """An object, or None."""
         return self.plane.client().get(path)
 
+    def found(self, path: str) -> Object:
+        """An object that must be there."""
+        document = self.get(path)
+        assert document is not None, f"{path} is missing"
+        return document
+
     def items(self, path: str) -> list[Object]:
         """Objects of a collection."""
         return list((self.get(path) or {"items": []})["items"])

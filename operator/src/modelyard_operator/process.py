@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from prometheus_client.registry import Collector
 
 from . import __version__, handlers, metrics
+from .bundler import Bundler
 from .caches import Caches
 from .kube import resources
 from .kube.client import Client
@@ -23,6 +24,7 @@ from .kube.transport import SILENCE_SECONDS, Transport
 from .lease import Leadership
 from .model_watch import ModelWatch
 from .reconcile import Reconciler
+from .render import Manifest
 from .report import Reporter
 from .revision import Defaults
 from .settings import Settings
@@ -38,9 +40,15 @@ SETTLE_SECONDS = 0.1
 
 
 class Process:
-    """One operator process, without what belongs to the machine: signals and the HTTP port are for the caller."""
+    """One operator process, without what belongs to the machine: files, signals and the HTTP port are the caller's."""
 
-    def __init__(self, settings: Settings, credentials: Credentials, surroundings: Surroundings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        credentials: Credentials,
+        surroundings: Surroundings,
+        bundle: Sequence[Manifest] = (),
+    ) -> None:
         self._settings = settings
         self._surroundings = surroundings
         self._clock = surroundings.clock
@@ -80,6 +88,7 @@ class Process:
             settings.namespaces,
             surroundings.chance,
         )
+        self._bundler = Bundler(self._client, self._caches, bundle, settings.installation())
         self._stop = asyncio.Event()
 
     def _made(self, kinds: Iterable[Resource]) -> list[Informer]:
@@ -101,6 +110,7 @@ class Process:
         background.append(loop.create_task(self._models.sweep()))
         lease = loop.create_task(self._lease.run())
         workers = [loop.create_task(self._work()) for _ in range(self._settings.workers)]
+        workers.append(loop.create_task(self._bring()))
         watcher = loop.create_task(self._models.run())
         logger.info("modelyard-operator %s started, watching %s", __version__, self._settings.namespaces or "all")
         stopping = loop.create_task(self._stop.wait())
@@ -144,13 +154,22 @@ class Process:
         """Informers that run: those of devices only where they are served."""
         return self._informers + (self._device_informers if self._discovery.served.is_set() else [])
 
-    async def _work(self) -> None:
-        """Reconcile one key after another, once everything is known and this process leads."""
+    async def _leading(self) -> None:
+        """Wait until everything is known and this process leads."""
         await self._discovery.asked.wait()
         for informer in self._watching():
             await informer.synced.wait()
         await self._models.synced.wait()
         await self._lease.acquired.wait()
+
+    async def _bring(self) -> None:
+        """Write what the installation brings along."""
+        await self._leading()
+        await self._bundler.run()
+
+    async def _work(self) -> None:
+        """Reconcile one key after another."""
+        await self._leading()
         while True:
             key = await self._queue.take()
             started = self._clock()

@@ -24,6 +24,9 @@ class Settings(Struct, frozen=True):
     image_pull_policy: Annotated[
         Literal["Always", "IfNotPresent", "Never"], Meta(description="pull policy of the model pods")
     ] = "IfNotPresent"
+    bundle: Annotated[
+        str, Meta(description="file of the ModelRuntimes and AcceleratorProfiles of this installation; none when empty")
+    ] = ""
     workers: Annotated[int, Meta(ge=1, le=256, description="models reconciled at the same time")] = 16
     api_qps: Annotated[float, Meta(gt=0, description="requests a second to the API server, on average")] = 300.0
     api_burst: Annotated[int, Meta(ge=1, description="requests to the API server at once")] = 600
@@ -38,6 +41,10 @@ class Settings(Struct, frozen=True):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="least level logged")] = "INFO"
     pod_name: Annotated[str, Meta(description="identity in the Lease (environment: POD_NAME)")] = ""
     pod_namespace: Annotated[str, Meta(description="own namespace (environment: POD_NAMESPACE)")] = "default"
+
+    def installation(self) -> str:
+        """What tells this installation from others in the cluster: replicas of one share a Lease."""
+        return f"{self.lease_namespace}/{self.lease_name}"
 
 
 class SettingsError(Exception):

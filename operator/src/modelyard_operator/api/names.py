@@ -15,6 +15,7 @@ LABEL_KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
 
 ANNOTATION_SPEC_HASH = "modelyard.dev/spec-hash"
 ANNOTATION_REFRESH = "modelyard.dev/refresh"
+ANNOTATION_BUNDLE = "modelyard.dev/bundle"
 
 MANAGED_BY = "modelyard"
 MANAGED_SELECTOR = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
