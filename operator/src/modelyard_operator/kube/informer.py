@@ -51,6 +51,8 @@ class Informer:
         self._failures = 0
         self.synced = asyncio.Event()
         self.last_event = self._clock()
+        # To look a label up costs more than to count.
+        self._events = metrics.WATCH_EVENTS.labels(resource.plural)
 
     @property
     def name(self) -> str:
@@ -84,7 +86,8 @@ class Informer:
         self._require_present(version)
         self._version = self._newest = version
         self._store.replace(self._namespace, objects, version)
-        self._touch()
+        self.last_event = self._clock()
+        metrics.WATCH_LAST_EVENT.labels(self.name).set_function(lambda: self._clock() - self.last_event)
         self.synced.set()
 
     def _require_present(self, version: str) -> None:
@@ -104,25 +107,19 @@ class Informer:
         seconds = WATCH_SECONDS + int(self._chance() * WATCH_SECONDS / 5)
         async for event in self._client.watch(self._resource, self._namespace, self._version, seconds):
             self._failures = 0
-            self._touch()
+            self.last_event = self._clock()
             self._take(event)
 
     def _take(self, event: WatchEvent) -> None:
-        metrics.WATCH_EVENTS.labels(self._resource.plural).inc()
-        self._version = self._newest = event_version(event)
-        if event.type == "BOOKMARK":
-            return
-        found = read(self._resource, event.object)
+        self._events.inc()
+        found = None if event.type == "BOOKMARK" else read(self._resource, event.object)
+        self._version = self._newest = event_version(event) if found is None else found.metadata.resource_version
         if found is None:
             return
         if event.type == "DELETED":
             self._store.remove(found)
         else:
             self._store.put(found)
-
-    def _touch(self) -> None:
-        self.last_event = self._clock()
-        metrics.WATCH_LAST_EVENT.labels(self.name).set_function(lambda: self._clock() - self.last_event)
 
 
 def _pause(failures: int, jitter: float) -> float:
