@@ -20,6 +20,7 @@ from .reading import from_raw
 from .reasons import Reason, Unresolved
 from .report import Reporter
 from .revision import Defaults
+from .strays import Strays
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Reconciler:
         self._doubt = doubt
         self._children = Children(client, caches, again, clock)
         self._policies = PolicyKeeper(client, caches, self._children, again, clock)
+        self._strays = Strays(client, self._children, again, clock)
 
     async def reconcile(self, key: Key) -> None:
         """Bring one model, or the shared objects of one namespace, to where they should be.
@@ -64,6 +66,7 @@ class Reconciler:
         if model is None:
             # Owner references delete the children; the namespace's own policy has no owner.
             self._reporter.forget(key)
+            self._strays.forget(key)
             errors = await _outcomes(self._policies.keep(namespace))
             if errors and not _is_ending(errors):
                 raise errors[0]
@@ -129,7 +132,7 @@ class Reconciler:
             errors += await _outcomes(self._children.scale(namespace, scale))
         for removal in decision.delete:
             errors += await _outcomes(self._children.remove(namespace, removal))
-        return errors
+        return errors + await _outcomes(self._strays.recover(model, decision.lost))
 
 
 def _is_ending(errors: Iterable[ApiError]) -> bool:

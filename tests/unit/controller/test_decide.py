@@ -241,6 +241,17 @@ def test_an_old_pod_that_still_answers_keeps_the_model_from_being_ready() -> Non
     assert not found.facts.replaced
 
 
+def test_a_revision_whose_pods_run_without_a_deployment_is_lost_unless_it_is_asked_for() -> None:
+    before, after = model(), model(model={"uri": "s3://models/digits/2"})
+    old, new = settled(before), settled(after)
+    both = [*old.pods, *new.pods, pod("leaving", "leaving", deleted=True), pod("", "nobody's")]
+    assert decided(after, settled(after, pods=both)).lost == [revision(before).name]
+    assert decided(after, settled(after, pods=both, deployments=[])).lost == [revision(before).name]
+    assert decided(after, settled(after, pods=both, deployments=[*old.deployments, *new.deployments])).lost == []
+    unresolved = decided(model(runtime="vlm"), settled(after, history=[], deployments=[]))
+    assert unresolved.lost == [revision(after).name]
+
+
 def test_a_blip_of_the_old_revision_does_not_end_it_while_the_new_one_is_stuck() -> None:
     before, after = model(), model(model={"uri": "s3://models/nowhere/1"})
     stuck = live(deployment(after, revision(after), 1))
