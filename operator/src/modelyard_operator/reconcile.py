@@ -14,9 +14,9 @@ from .decide import Decision, decide
 from .diagnosis import Finding, Stage
 from .kube import resources
 from .kube.client import Client
-from .kube.errors import ApiError, NotFoundError, NotOwnedError, is_refusal
+from .kube.errors import ApiError, NotOwnedError, is_refusal
 from .policies import PolicyKeeper
-from .reading import from_raw
+from .presence import forget_if_gone
 from .reasons import Reason, Unresolved
 from .report import Reporter
 from .revision import Defaults
@@ -72,7 +72,8 @@ class Reconciler:
                 raise errors[0]
             return
         decision = decide(model, self._caches.observed(model), self._caches.catalog(), self._defaults)
-        if self._is_made_anew(model, decision) and await self._is_gone(model):
+        if self._is_made_anew(model, decision) and await forget_if_gone(self._client, self._caches, model):
+            # Else its children would be made again as often as they are collected, until the next sweep.
             self._again(key, 0)
             return
         for kind, child in decision.same:
@@ -104,23 +105,6 @@ class Reconciler:
             for one in decision.apply
             if one["kind"] != "ControllerRevision"
         )
-
-    async def _is_gone(self, model: ModelDeployment) -> bool:
-        """Whether the model was deleted while nobody watched, which kopf does not tell; it is forgotten then.
-
-        Otherwise its children would be made again as often as they are collected, until the next sweep.
-        """
-        metadata = model.metadata
-        try:
-            raw = await self._client.get(resources.MODEL_DEPLOYMENTS, metadata.namespace, metadata.name)
-        except NotFoundError:
-            gone = True
-        else:
-            found = from_raw(msgspec.Raw(raw)).metadata
-            gone = found.uid != metadata.uid or found.deletion_timestamp is not None
-        if gone:
-            self._caches.remove_model((metadata.namespace, metadata.name), metadata.uid)
-        return gone
 
     async def _act(self, model: ModelDeployment, decision: Decision) -> list[ApiError]:
         """Do everything, and tell what was refused: one refused object must not keep an old replica from going."""
