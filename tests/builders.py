@@ -76,6 +76,13 @@ def live(manifest: Manifest, uid: str = "live", **extra: Any) -> Child:
     return child_from_raw(msgspec.json.encode(body))
 
 
+def child(name: str = "digits", version: str = "5", uid: str = "u", port: int = 80, **metadata: Any) -> Child:
+    """A child of the model digits, of any kind; `metadata` is laid over its own."""
+    labels = {"modelyard.dev/model": "digits"}
+    body = {"name": name, "namespace": "team", "uid": uid, "resourceVersion": version, "labels": labels, **metadata}
+    return child_from_raw(msgspec.json.encode({"metadata": body, "spec": {"port": port}}))
+
+
 def pod(revision: str, name: str = "pod-0", *, ready: bool = False, scheduled: bool = True, **fields: Any) -> Pod:
     """A pod of a revision; `fields` are of its status, except `deleted`, `unscheduled`, `template` and `gates`."""
     deleted = fields.pop("deleted", False)

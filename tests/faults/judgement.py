@@ -1,7 +1,7 @@
 """What must be true of a run, whatever happened in it. Each check returns what is wrong, in words."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -43,8 +43,18 @@ def settled(run: Run, *, but: Iterable[Key] = ()) -> list[str]:
 
 
 def models_settled(run: Run, *, but: Iterable[Key] = ()) -> list[str]:
-    """Nothing is left to do for a model that is there, and its status tells the truth."""
-    left_out = set(but)
+    """Nothing is left to do for a model that is there, and its status tells the truth.
+
+    A pod that crashes again at this very moment is known to its status a moment later.
+    """
+    left_out = frozenset(but)
+    if wrong := _unsettled(run, left_out):
+        run.wait(1)
+        wrong = _unsettled(run, left_out)
+    return wrong
+
+
+def _unsettled(run: Run, left_out: Collection[Key]) -> list[str]:
     wrong = []
     caches = fresh_caches(run)
     for key in sorted(run.storage.objects[MODELS]):

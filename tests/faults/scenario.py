@@ -160,10 +160,9 @@ def _strange(run: Run, edit: Edit) -> None:
     key = keys[int(edit.pick * len(keys))]
     if edit.what != "edit-child":
         run.delete(kind, key)
-    elif edit.document["how"] == "labels" and kind is not POLICIES:
-        # Without managed-by, an old revision's Deployment is out of the operator's sight for good, and the policy of a
-        # namespace counts as somebody else's: both are known, and not what the oracles are to find each time.
-        label = "modelyard.dev/model" if kind is DEPLOYMENTS else "app.kubernetes.io/managed-by"
+    elif edit.document["how"] == "labels":
+        by_model = kind is DEPLOYMENTS and edit.pick < 0.5
+        label = "modelyard.dev/model" if by_model else "app.kubernetes.io/managed-by"
         run.patch(kind, key, {"metadata": {"labels": {label: None, "mine": "1"}}})
     elif edit.document["how"] == "replicas" and kind is DEPLOYMENTS:
         run.patch(kind, key, {"spec": {"replicas": int(edit.pick * 5)}})

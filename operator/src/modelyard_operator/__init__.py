@@ -7,7 +7,7 @@ The main flow, in the order in which a newcomer may read it::
     model_watch  kopf, and lists of what it missed                                    I/O
     handlers     kopf events of ModelDeployments -> key in the queue                  I/O
     workqueue    keyed, deduplicated, backoff, fair between namespaces                clock injected
-    reconcile    read caches -> decide -> `children`, `policies` -> `report`          thin
+    reconcile    read caches -> decide -> children, policies, strays -> report        thin
     decide       PURE: one observed model -> what to apply, delete and report
       revision   PURE: what a spec asks for, resolved and hashed
       gpu        PURE: GPU request + profile + nodes -> resource name, affinity
@@ -15,6 +15,7 @@ The main flow, in the order in which a newcomer may read it::
       rollout    PURE: replica counts in, next step out
       diagnosis  PURE: pods -> the one cause that matters
       facts      PURE: what is known of the model now
+    bundler      writes the runtimes and profiles of the installation, as bundle plans    thin
     conditions   PURE: facts -> status, with its one line by summary
     kube/        the only rooms that talk to the API server
     surroundings clocks, chance and network, injected by __main__

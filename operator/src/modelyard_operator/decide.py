@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from . import claims, counts, drift, facts, rollout
+from . import claims, counts, diagnosis, drift, facts, rollout
 from .api.model_deployment import ModelDeployment
 from .api.names import ANNOTATION_SPEC_HASH, LABEL_INTENT, LABEL_REVISION
 from .api.objects import Child
@@ -44,6 +44,7 @@ class Decision(Struct, frozen=True):
     scale: list[Scale]
     delete: list[Removal]
     facts: Facts
+    lost: Sequence[str] = ()  # revisions whose pods run without a Deployment that was seen
     same: Sequence[tuple[str, Child]] = ()  # by kind: compared just now, and as they were applied
 
 
@@ -56,7 +57,7 @@ def decide(parent: ModelDeployment, observed: Observed, catalog: Catalog, defaul
         # Nothing can be said about pods: what serves goes on serving, unless the user paused the model.
         paused = [_scaled(one, 0) for one in observed.deployments if parent.spec.replicas == 0]
         known = facts.gather(parent, observed, revision, catalog.nodes, facts.Plan(current, None))
-        return Decision([], [one for one in paused if one], [], known)
+        return Decision([], [one for one in paused if one], [], known, _lost(observed, ""))
     step = rollout.next_step(
         _asked(parent, revision, current),
         current.get(revision.name, rollout.Current(revision.name)),
@@ -70,6 +71,7 @@ def decide(parent: ModelDeployment, observed: Observed, catalog: Catalog, defaul
         scale=_scales(observed, step),
         delete=_removals(parent, observed, revision, step),
         facts=known,
+        lost=_lost(observed, revision.name),
         same=[(one["kind"], live) for one, live in pairs if live and not live.compared and one not in apply],
     )
 
@@ -161,6 +163,15 @@ def _scaled(live: Child, replicas: int) -> Scale | None:
     if live.replicas == replicas:
         return None
     return Scale(live.metadata.name, live.metadata.uid, replicas)
+
+
+def _lost(observed: Observed, asked: str) -> list[str]:
+    """Revisions with pods but no Deployment: it was deleted just now, or somebody took away the label that shows it.
+
+    The Deployment of the asked revision is not among them: it is applied, and found by its name.
+    """
+    running = {pod.metadata.labels.get(LABEL_REVISION, "") for pod in diagnosis.live_pods(observed.pods)}
+    return sorted(running - {one.metadata.labels.get(LABEL_REVISION) for one in observed.deployments} - {"", asked})
 
 
 def _removals(parent: ModelDeployment, observed: Observed, revision: Resolved, step: rollout.Step) -> list[Removal]:

@@ -12,6 +12,7 @@ from . import placement
 from .api.names import FETCH_CONTAINER
 from .api.objects import Child, ContainerStatus, ObjectCondition, Pod, Terminated
 from .gpu import GpuRequest
+from .reading import DEADLINE
 from .reasons import CATALOGUE, Reason
 
 
@@ -180,8 +181,7 @@ def deadline_exceeded(deployment: Child) -> bool:
     """Whether the Deployment gave up waiting for progress."""
     fresh = deployment.status.observed_generation >= deployment.metadata.generation
     return fresh and any(
-        condition.type == "Progressing" and condition.reason == "ProgressDeadlineExceeded"
-        for condition in deployment.status.conditions
+        condition.type == "Progressing" and condition.reason == DEADLINE for condition in deployment.status.conditions
     )
 
 

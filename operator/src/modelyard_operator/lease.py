@@ -22,8 +22,10 @@ logger = logging.getLogger(__name__)
 
 # The part of a lease in which the holder does not count on it any more: clocks do not run at quite the same speed.
 MARGIN_RATIO = 0.1
-# An attempt may last so long: one lost packet must not cost the lease.
+# It is renewed so often, and an attempt may last so long: one lost packet must not cost the lease.
 ATTEMPT_RATIO = 0.2
+# After an attempt that failed the next one begins so soon, give or take a half: two replicas must not try in step.
+RETRY_RATIO = 0.05
 
 
 class LeaseSpec(Struct, rename="camel", omit_defaults=True):
@@ -60,7 +62,7 @@ class Leadership:
         self._namespace, self._name = namespace, name
         self._identity = identity
         self._duration = duration
-        self._clock, self._wall = surroundings.clock, surroundings.wall
+        self._clock, self._wall, self._chance = surroundings.clock, surroundings.wall, surroundings.chance
         self._valid_until = float("-inf")
         self._seen_version = ""
         self._seen_at = self._clock()
@@ -76,9 +78,8 @@ class Leadership:
 
     async def run(self) -> None:
         """Hold the lease for as long as possible; return when it was lost after it was held."""
-        interval = self._duration * ATTEMPT_RATIO
         while True:
-            await self._attempt()
+            failed = not await self._attempt()
             metrics.LEADER.set(self.held())
             if self.held():
                 if not self.acquired.is_set():
@@ -87,7 +88,8 @@ class Leadership:
             elif self.acquired.is_set():
                 logger.error("lost the lease %s/%s", self._namespace, self._name)
                 return
-            await asyncio.sleep(interval)
+            ratio = RETRY_RATIO * (0.5 + self._chance()) if failed else ATTEMPT_RATIO
+            await asyncio.sleep(self._duration * ratio)
 
     async def release(self) -> None:
         """Let a standby take over at once, rather than after a whole duration."""
@@ -102,22 +104,24 @@ class Leadership:
         except ApiError as error:
             logger.warning("could not release the lease: %s", error)
 
-    async def _attempt(self) -> None:
+    async def _attempt(self) -> bool:
+        """Take or renew the lease, unless somebody else holds it; False when that failed."""
         started = self._clock()
         try:
             lease = await self._read()
             if lease is None:
                 await self._create()
             elif not self._may_take(lease):
-                return
+                return True
             else:
                 await self._write(lease, holder=self._identity)
         except ConflictError:
-            return
+            return False
         except ApiError as error:
             logger.warning("lease %s/%s: %s", self._namespace, self._name, error)
-            return
+            return False
         self._valid_until = started + self._duration * (1 - MARGIN_RATIO)
+        return True
 
     def _may_take(self, lease: Lease) -> bool:
         if lease.metadata.resource_version != self._seen_version:

@@ -18,6 +18,7 @@ from .api.objects import Child, ChildStatus, Node, ObjectMeta, Pod
 
 # Conditions of a pod that tell where it stands; of a Deployment only those that tell what is wrong.
 TELLING = frozenset({"PodScheduled", "Ready", "DisruptionTarget"})
+# The reason by which a Deployment says that it gave up waiting.
 DEADLINE = "ProgressDeadlineExceeded"
 
 

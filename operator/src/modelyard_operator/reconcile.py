@@ -14,12 +14,13 @@ from .decide import Decision, decide
 from .diagnosis import Finding, Stage
 from .kube import resources
 from .kube.client import Client
-from .kube.errors import ApiError, NotFoundError, NotOwnedError, is_refusal
+from .kube.errors import ApiError, NotOwnedError, is_refusal
 from .policies import PolicyKeeper
-from .reading import from_raw
+from .presence import forget_if_gone
 from .reasons import Reason, Unresolved
 from .report import Reporter
 from .revision import Defaults
+from .strays import Strays
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Reconciler:
         self._doubt = doubt
         self._children = Children(client, caches, again, clock)
         self._policies = PolicyKeeper(client, caches, self._children, again, clock)
+        self._strays = Strays(client, self._children, again, clock)
 
     async def reconcile(self, key: Key) -> None:
         """Bring one model, or the shared objects of one namespace, to where they should be.
@@ -64,12 +66,14 @@ class Reconciler:
         if model is None:
             # Owner references delete the children; the namespace's own policy has no owner.
             self._reporter.forget(key)
+            self._strays.forget(key)
             errors = await _outcomes(self._policies.keep(namespace))
             if errors and not _is_ending(errors):
                 raise errors[0]
             return
         decision = decide(model, self._caches.observed(model), self._caches.catalog(), self._defaults)
-        if self._is_made_anew(model, decision) and await self._is_gone(model):
+        if self._is_made_anew(model, decision) and await forget_if_gone(self._client, self._caches, model):
+            # Else its children would be made again as often as they are collected, until the next sweep.
             self._again(key, 0)
             return
         for kind, child in decision.same:
@@ -102,23 +106,6 @@ class Reconciler:
             if one["kind"] != "ControllerRevision"
         )
 
-    async def _is_gone(self, model: ModelDeployment) -> bool:
-        """Whether the model was deleted while nobody watched, which kopf does not tell; it is forgotten then.
-
-        Otherwise its children would be made again as often as they are collected, until the next sweep.
-        """
-        metadata = model.metadata
-        try:
-            raw = await self._client.get(resources.MODEL_DEPLOYMENTS, metadata.namespace, metadata.name)
-        except NotFoundError:
-            gone = True
-        else:
-            found = from_raw(msgspec.Raw(raw)).metadata
-            gone = found.uid != metadata.uid or found.deletion_timestamp is not None
-        if gone:
-            self._caches.remove_model((metadata.namespace, metadata.name), metadata.uid)
-        return gone
-
     async def _act(self, model: ModelDeployment, decision: Decision) -> list[ApiError]:
         """Do everything, and tell what was refused: one refused object must not keep an old replica from going."""
         namespace = model.metadata.namespace
@@ -129,7 +116,7 @@ class Reconciler:
             errors += await _outcomes(self._children.scale(namespace, scale))
         for removal in decision.delete:
             errors += await _outcomes(self._children.remove(namespace, removal))
-        return errors
+        return errors + await _outcomes(self._strays.recover(model, decision.lost))
 
 
 def _is_ending(errors: Iterable[ApiError]) -> bool:

@@ -15,6 +15,7 @@ from .gauges import ModelGauges
 from .kube import resources
 from .kube.client import Client
 from .kube.errors import ApiError, InvalidError, NotFoundError
+from .presence import forget_if_gone
 from .reading import from_raw
 from .reasons import PROGRESS
 from .surroundings import Surroundings
@@ -81,11 +82,10 @@ class Reporter:
             body = await self._client.write_status(
                 resources.MODEL_DEPLOYMENTS, model.metadata, conditions.as_document(status)
             )
-        except (NotFoundError, InvalidError) as error:
-            # It is gone, or another one of that name is here by now: stop making children for it.
-            if isinstance(error, InvalidError) and "uid" not in error.message:
+        except (NotFoundError, InvalidError):
+            # A test of the uid that fails is answered like any status that is not valid, without a word about the uid.
+            if not await forget_if_gone(self._client, self._caches, model):
                 raise
-            self._caches.remove_model((model.metadata.namespace, model.metadata.name), model.metadata.uid)
             return False
         written = from_raw(msgspec.Raw(body))
         self._caches.put_model(written)

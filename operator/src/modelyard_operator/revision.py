@@ -6,7 +6,6 @@ was Ready once is written down as a ControllerRevision and kept for as long as t
 each reconcile resolves anew, so a corrected ModelRuntime helps a model that never started.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from .api.model_deployment import ModelDeployment, ModelSource, Resources, Sched
 from .api.model_runtime import PACKAGE_FORMAT, ModelRuntime, ModelRuntimeSpec
 from .api.names import ANNOTATION_REFRESH
 from .api.objects import Node
+from .fingerprint import fingerprint
 from .gpu import GpuRequest
 from .gpu import resolve as resolve_gpu
 from .reasons import Reason, Unresolved
@@ -62,16 +62,8 @@ class Resolved(Struct, frozen=True, rename="camel", omit_defaults=True):
     rendered: dict[str, Any] | None = None
 
     def named(self) -> "Resolved":
-        """The same with its name: ten hexadecimal digits of the digest of its content.
-
-        Defaults are left out of what is hashed, so a field that a later version adds renames nothing.
-        """
-        return msgspec.structs.replace(self, name=digest(msgspec.json.encode(self, order="deterministic")))
-
-
-def digest(content: bytes) -> str:
-    """Ten hexadecimal digits: enough to tell the revisions of one model apart."""
-    return hashlib.sha256(content).hexdigest()[:10]
+        """The same with its name, the fingerprint of its content."""
+        return msgspec.structs.replace(self, name=fingerprint(self))
 
 
 def intent(parent: ModelDeployment) -> str:
@@ -87,7 +79,7 @@ def intent(parent: ModelDeployment) -> str:
         spec.pod_template,
         parent.metadata.annotations.get(ANNOTATION_REFRESH, ""),
     )
-    return digest(msgspec.json.encode(asked, order="deterministic"))
+    return fingerprint(asked)
 
 
 def resolve(parent: ModelDeployment, catalog: Catalog, defaults: Defaults) -> Resolved | Unresolved:

@@ -202,9 +202,31 @@ def of_leases(namespace: str) -> Iterator[Step]:
     yield Step("write it as of the version that was read", "PUT", f"{root}/leader", current)
 
 
+def of_statuses(namespace: str) -> Iterator[Step]:
+    """The status of a model, written with a test of its uid."""
+    root = f"/apis/modelyard.dev/v1alpha1/namespaces/{namespace}/modeldeployments"
+    # Defaults of the CRD are written out: the fake knows none.
+    spec = {"model": {"uri": "s3://models/digits/1", "unsafeFormats": "Deny"}, "replicas": 1}
+    body = {"apiVersion": "modelyard.dev/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": "digits"}}
+    texts = ("summary", "url", "ready", "selector", "runtime", "revision", "readyRevision")
+    status: Body = {"observedGeneration": 1, "replicas": 0, "readyReplicas": 0, **dict.fromkeys(texts, "x")}
+    test = {"op": "test", "path": "/metadata/uid", "value": "{uid}"}
+    write = {"op": "add", "path": "/status", "value": status}
+    path = f"{root}/digits/status?fieldManager=modelyard"
+    yield Step("create a model", "POST", root, {**body, "spec": spec})
+    yield Step("write the status", "PATCH", path, [test, write], JSON_PATCH)
+    other = {**write, "value": {**status, "summary": "y"}}
+    yield Step(FAILED_TEST, "PATCH", path, [{**test, "value": "nope"}, other], JSON_PATCH)
+    yield Step("get it", "GET", f"{root}/digits")
+    yield Step("write it of a model that is gone", "PATCH", path.replace("digits", "gone"), [test, write], JSON_PATCH)
+
+
+FAILED_TEST = "write the status of a model with another uid"
+
 SCRIPTS = {
     "applying": of_applying,
     "deployments": of_deployments,
     "refusals": of_refusals,
     "leases": of_leases,
+    "statuses": of_statuses,
 }

@@ -4,13 +4,17 @@ import asyncio
 import http.client
 import json
 import threading
+import time
 from pathlib import Path
 from typing import Any, Protocol
+
+import yaml
 
 from faults.server import serve
 from modelyard_local.controlplane import ControlPlane
 
 Body = Any
+CRDS = sorted((Path(__file__).parents[3] / "manifests" / "crds").glob("*.yaml"))
 
 
 class Server(Protocol):
@@ -28,6 +32,14 @@ class Real:
         self._plane = ControlPlane(directory / "plane", controller_manager=True)
         self._plane.start()
         self._client = self._plane.client()
+        for document in CRDS:
+            path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+            status, raw = self.send("POST", path, yaml.safe_load(document.read_text()), "application/json")
+            assert status == 201, raw
+        deadline = time.monotonic() + 30
+        while self.send("GET", "/apis/modelyard.dev/v1alpha1/modeldeployments")[0] != 200:
+            assert time.monotonic() < deadline, "the CRDs are never served"
+            time.sleep(0.05)
 
     def send(self, method: str, path: str, body: Body = None, content_type: str = "") -> tuple[int, bytes]:
         """Over TLS, as administrator."""

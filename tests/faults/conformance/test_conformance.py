@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from faults.conformance.requests import MANAGER, SCRIPTS, Step, children, core
+from faults.conformance.requests import FAILED_TEST, MANAGER, SCRIPTS, Step, children, core
 from faults.conformance.servers import Fake, Real, Server
 
 pytestmark = pytest.mark.integration
@@ -71,6 +71,16 @@ def test_both_answer_alike(fake: Fake, real: Real, namespace: str, script: str) 
             assert (what, fake_body) == (what, real_body)
         else:
             assert (what, fake_body["reason"]) == (what, real_body["reason"])
+
+
+def test_a_test_that_fails_is_not_named_in_the_answer(fake: Fake, real: Real, namespace: str) -> None:
+    said = [
+        body["message"]
+        for server in (real, fake)
+        for what, _, body in answers(server, list(SCRIPTS["statuses"](namespace)))
+        if what == FAILED_TEST
+    ]
+    assert said == ["the server rejected our request due to an error in our request"] * 2
 
 
 @pytest.mark.parametrize("index", range(5))

@@ -113,6 +113,12 @@ class Client:
         path = resource.path(namespace, name)
         return await self._write(Request("PATCH", resource.plural, path, body, MERGE, MANAGER), resource, "scale")
 
+    async def label(self, resource: Resource, metadata: ObjectMeta, labels: Mapping[str, str]) -> bytes:
+        """Put labels on an object, if it still is the one that was seen."""
+        body = msgspec.json.encode({"metadata": {"uid": metadata.uid, "labels": labels}})
+        path = resource.path(metadata.namespace, metadata.name)
+        return await self._write(Request("PATCH", resource.plural, path, body, MERGE, MANAGER), resource, "drift")
+
     async def write_status(self, resource: Resource, metadata: ObjectMeta, status: object) -> bytes:
         """Replace the whole status, if the object still is the one that was seen; InvalidError when it is another."""
         patch = [

@@ -4,13 +4,12 @@ Its spec is immutable, so its name carries the hash of it: another request is an
 for the same devices share one.
 """
 
-import msgspec
-
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.names import model_labels
 from modelyard_operator.device_claims import DeviceOption
+from modelyard_operator.fingerprint import fingerprint
 from modelyard_operator.gpu import GpuRequest
-from modelyard_operator.revision import Resolved, digest
+from modelyard_operator.revision import Resolved
 
 from . import Manifest
 from .metadata import child_metadata, stamp
@@ -51,7 +50,7 @@ def claim_template_name(model: str, resolved: Resolved) -> str:
     for one in (resolved.rendered or {}).get("spec", {}).get("resourceClaims", []):
         if one["name"] == CLAIM:
             return str(one["resourceClaimTemplateName"])
-    return f"{model}-gpu-{digest(msgspec.json.encode(_claim(request), order='deterministic'))}"
+    return f"{model}-gpu-{fingerprint(_claim(request))}"
 
 
 def pod_claims(model: str, resolved: Resolved) -> Manifest:

@@ -1,10 +1,8 @@
 """Metadata that every child carries: labels, owner and the hash of what was applied."""
 
-import msgspec
-
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.names import ANNOTATION_SPEC_HASH, API_VERSION, model_labels
-from modelyard_operator.revision import digest
+from modelyard_operator.fingerprint import fingerprint
 
 from . import Manifest
 
@@ -33,6 +31,6 @@ def child_metadata(parent: ModelDeployment, name: str, labels: dict[str, str] | 
 
 def stamp(manifest: Manifest) -> Manifest:
     """Write the hash of the object into it: a restarted operator then knows that nothing has to be sent again."""
-    value = digest(msgspec.json.encode(manifest, order="deterministic"))
-    manifest["metadata"]["annotations"] = manifest["metadata"].get("annotations", {}) | {ANNOTATION_SPEC_HASH: value}
+    stamped = {ANNOTATION_SPEC_HASH: fingerprint(manifest)}
+    manifest["metadata"]["annotations"] = manifest["metadata"].get("annotations", {}) | stamped
     return manifest

@@ -1,0 +1,42 @@
+"""A model that is deleted, and another one of its name made, while the operator writes the status of the first."""
+
+from contextlib import closing
+
+from faults.api.kinds import MODELS
+from faults.api.requests import Target
+from faults.harness import Run
+from faults.scenario import furnish
+from modelyard_operator import metrics
+
+KEY = ("team-a", "digits")
+
+
+def retried() -> float:
+    """Reconciles that failed because of the API server, of all operators of this process."""
+    return float(metrics.RECONCILES.labels("retry")._value.get())
+
+
+def test_the_status_of_a_model_that_was_replaced_is_no_failure() -> None:
+    with closing(Run("replaced")) as run:
+        furnish(run)
+        run.start()
+        # Without a runtime it has no children, whose end the other one would have to wait for.
+        run.put(MODELS, *KEY, {"spec": {"model": {"uri": "s3://models/digits/1"}, "runtime": "absent"}})
+        run.wait(30)
+        first = run.model(KEY)
+        assert first is not None
+
+        def replace(target: Target) -> None:
+            if target.kind is MODELS:
+                run.on_ask = lambda _target: None
+                run.delete(MODELS, KEY)
+                run.put(MODELS, *KEY, {"spec": {"model": {"uri": "s3://models/digits/2"}}})
+
+        run.on_ask = replace
+        before = retried()
+        run.patch(MODELS, KEY, {"spec": {"replicas": 2}})
+        run.wait(60)
+        second = run.model(KEY)
+        assert second is not None
+        assert second["metadata"]["uid"] != first["metadata"]["uid"]
+        assert (retried() - before, second["status"]["summary"]) == (0, "Ready")
