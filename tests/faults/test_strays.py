@@ -6,6 +6,7 @@ from contextlib import closing
 import pytest
 
 from faults.api.kinds import DEPLOYMENTS, MODELS
+from faults.api.storage import Key
 from faults.harness import Run
 from faults.scenario import furnish
 from modelyard_operator import metrics
@@ -18,10 +19,12 @@ def asked(run: Run, version: str) -> None:
     run.put(MODELS, *KEY, {"spec": {"model": {"uri": f"s3://models/digits/{version}"}}})
 
 
-def unlabel(run: Run) -> None:
+def unlabel(run: Run) -> Key:
     """Take the label away from the oldest Deployment."""
-    key = min(run.storage.objects[DEPLOYMENTS], key=lambda one: run.storage.objects[DEPLOYMENTS][one].uid)
+    found = run.storage.objects[DEPLOYMENTS]
+    key = min(found, key=lambda one: found[one].uid)
     run.patch(DEPLOYMENTS, key, {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}})
+    return key
 
 
 def summary(run: Run) -> str:
@@ -67,8 +70,7 @@ def test_also_when_it_happened_while_no_operator_ran(run: Run) -> None:
 
 
 def test_a_deployment_of_somebody_else_is_left_alone(run: Run) -> None:
-    unlabel(run)
-    key = min(run.storage.objects[DEPLOYMENTS], key=lambda one: run.storage.objects[DEPLOYMENTS][one].uid)
+    key = unlabel(run)
     run.patch(DEPLOYMENTS, key, {"metadata": {"ownerReferences": None}})
     asked(run, "2")
     run.wait(60)

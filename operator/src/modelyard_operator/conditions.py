@@ -51,7 +51,7 @@ def status(parent: ModelDeployment, facts: Facts, now: str) -> ModelDeploymentSt
 
 
 def _condition(parent: ModelDeployment, kind: ConditionType, verdict: Verdict, now: str) -> Condition:
-    before = next((one for one in parent.status.conditions if one.type == kind), None)
+    before = parent.status.condition(kind)
     changed = before is None or before.status != verdict.status
     return Condition(
         type=kind.value,
@@ -208,11 +208,6 @@ def _gpu(parent: ModelDeployment, facts: Facts, request: gpu.GpuRequest) -> GpuS
         claim_template=facts.claim_template or None,
         allocated=facts.allocated[:ALLOCATED_LIMIT],
     )
-
-
-def ready_reason(status: ModelDeploymentStatus) -> str:
-    """Why it is Ready or not."""
-    return {one.type: one.reason for one in status.conditions}[ConditionType.READY]
 
 
 def as_document(value: ModelDeploymentStatus) -> dict[str, object]:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import Any, Literal, NamedTuple
 
 from .api.model_deployment import ModelDeployment
-from .api.model_status import Condition, ModelDeploymentStatus
+from .api.model_status import ModelDeploymentStatus
 from .api.names import API_VERSION, FIELD_MANAGER
 from .reasons import PROGRESS, Reason
 from .summary import cut
@@ -38,7 +38,7 @@ class Series(NamedTuple):
 
 def note(before: ModelDeploymentStatus, after: ModelDeploymentStatus, *, warned: bool = False) -> Note | None:
     """What a change of status is worth telling; `warned` when the last thing told was a warning."""
-    was, now = _ready(before), _ready(after)
+    was, now = before.condition("Ready"), after.condition("Ready")
     if now is None or (was is not None and was.reason == now.reason and before.ready_revision == after.ready_revision):
         return None
     if now.reason in PROGRESS:
@@ -48,10 +48,6 @@ def note(before: ModelDeploymentStatus, after: ModelDeploymentStatus, *, warned:
         replaced = before.ready_revision not in ("", after.ready_revision)
         return Note("Normal", now.reason, now.message) if mended or replaced else None
     return Note("Normal" if now.reason == Reason.PAUSED else "Warning", now.reason, now.message)
-
-
-def _ready(status: ModelDeploymentStatus) -> Condition | None:
-    return next((one for one in status.conditions if one.type == "Ready"), None)
 
 
 class EventLog:

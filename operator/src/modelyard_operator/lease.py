@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 MARGIN_RATIO = 0.1
 # It is renewed so often, and an attempt may last so long: one lost packet must not cost the lease.
 ATTEMPT_RATIO = 0.2
-# After an attempt that failed the next one begins so soon, give or take a half: two replicas must not try in step.
+# The holder tries again so soon after an attempt that failed, give or take a half. A standby has time.
 RETRY_RATIO = 0.05
 
 
@@ -88,7 +88,7 @@ class Leadership:
             elif self.acquired.is_set():
                 logger.error("lost the lease %s/%s", self._namespace, self._name)
                 return
-            ratio = RETRY_RATIO * (0.5 + self._chance()) if failed else ATTEMPT_RATIO
+            ratio = RETRY_RATIO * (0.5 + self._chance()) if failed and self.held() else ATTEMPT_RATIO
             await asyncio.sleep(self._duration * ratio)
 
     async def release(self) -> None:

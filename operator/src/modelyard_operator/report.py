@@ -66,7 +66,8 @@ class Reporter:
     def _waits(self, model: ModelDeployment, status: ModelDeploymentStatus) -> bool:
         """Whether this is a mere step on the way, and another one may follow within a moment."""
         key = model.metadata.namespace, model.metadata.name
-        if model.is_ready() or conditions.ready_reason(status) not in PROGRESS:
+        ready = status.condition("Ready")
+        if model.is_ready() or ready is None or ready.reason not in PROGRESS:
             self._progress_due.pop(key, None)
             return False
         now = self._clock()

@@ -16,8 +16,6 @@ SUMMARIES = {
     Reason.CLAIM_NOT_ALLOCATED: "Waiting for GPU",
     Reason.PAUSED: "Paused",
 }
-
-
 # Waiting for these is told with its numbers.
 NO_GPU = frozenset({Reason.INSUFFICIENT_GPU, Reason.CLAIM_NOT_ALLOCATED})
 

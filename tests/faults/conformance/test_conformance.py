@@ -10,6 +10,7 @@ import pytest
 
 from faults.conformance.requests import FAILED_TEST, MANAGER, SCRIPTS, Step, children, core
 from faults.conformance.servers import Fake, Real, Server
+from modelyard_operator.reconcile import TERMINATING
 
 pytestmark = pytest.mark.integration
 
@@ -215,6 +216,17 @@ def test_a_finalizer_keeps_an_object_until_it_is_removed(fake: Fake, real: Real,
         assert "deletionTimestamp" in json.loads(server.send("GET", path)[1])["metadata"]
         server.send("PATCH", path, {"metadata": {"finalizers": None}}, "application/merge-patch+json")
         assert server.send("GET", path)[0] == 404
+
+
+def test_a_namespace_that_is_being_deleted_says_so_in_the_words_that_are_looked_for(real: Real, namespace: str) -> None:
+    kept = {"metadata": {"name": "kept", "finalizers": ["example.com/wait"]}}
+    real.send("POST", core(namespace, "configmaps"), kept, "application/json")
+    real.send("DELETE", f"/api/v1/namespaces/{namespace}")
+    status, raw = real.send("POST", core(namespace, "configmaps"), {"metadata": {"name": "late"}}, "application/json")
+    release = {"metadata": {"finalizers": None}}
+    real.send("PATCH", core(namespace, "configmaps", "kept"), release, "application/merge-patch+json")
+    assert status == 403
+    assert TERMINATING in json.loads(raw)["message"]
 
 
 def test_the_manager_must_be_named(fake: Fake, real: Real, namespace: str) -> None:

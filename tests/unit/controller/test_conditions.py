@@ -14,7 +14,7 @@ from modelyard_operator.api.model_status import (
     RevisionStatus,
     RolloutStatus,
 )
-from modelyard_operator.conditions import ALLOCATED_LIMIT, MESSAGE_LIMIT, as_document, ready_reason, status
+from modelyard_operator.conditions import ALLOCATED_LIMIT, MESSAGE_LIMIT, as_document, status
 from modelyard_operator.diagnosis import Finding, Package, Stage
 from modelyard_operator.facts import Facts
 from modelyard_operator.reasons import Reason, Unresolved
@@ -269,6 +269,9 @@ def test_the_document_is_in_the_api_s_own_words() -> None:
     assert {"observedGeneration", "conditions", "summary"} <= set(document)
 
 
-def test_the_reason_of_ready_is_found_among_all() -> None:
+def test_a_condition_is_found_among_all_by_its_type() -> None:
     parent = model(replicas=0)
-    assert ready_reason(status(parent, facts(parent), NOW)) == "Paused"
+    found = status(parent, facts(parent), NOW)
+    ready = found.condition("Ready")
+    assert ready is not None
+    assert (ready.reason, found.condition("Cheerful")) == ("Paused", None)

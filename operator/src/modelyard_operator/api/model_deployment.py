@@ -195,7 +195,5 @@ class ModelDeployment(Struct, frozen=True, rename="camel", omit_defaults=True):
 
     def is_ready(self) -> bool:
         """Whether its status says Ready of the present generation."""
-        return any(
-            one.type == "Ready" and one.status == "True" and one.observed_generation == self.metadata.generation
-            for one in self.status.conditions
-        )
+        ready = self.status.condition("Ready")
+        return ready is not None and (ready.status, ready.observed_generation) == ("True", self.metadata.generation)

@@ -87,3 +87,7 @@ class ModelDeploymentStatus(Struct, frozen=True, rename="camel", omit_defaults=T
     rollout: RolloutStatus | None = None
     revisions: Annotated[list[RevisionStatus], Meta(max_length=32)] = []
     conditions: Annotated[list[Condition], Meta(max_length=16, extra={"list_map_key": "type"})] = []
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of that type, if it was told."""
+        return next((one for one in self.conditions if one.type == kind), None)

@@ -23,8 +23,6 @@ SHORT_SECONDS = 1.0
 BACKOFF_FIRST = 0.2
 BACKOFF_LAST = 30.0
 RELIST_AFTER = 5
-
-
 # Lists read the store itself, so one that is older than what was seen is a mistake in between, or a store that was put
 # back to an earlier state. After so long it is the latter, and all that is known is of no use.
 BEHIND_SECONDS = 30.0
