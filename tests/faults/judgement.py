@@ -148,9 +148,20 @@ def healthy(run: Run, key: Key) -> bool:
     nodes = [
         one.get("status", {}).get("allocatable", {}).get("nvidia.com/gpu", "0") for one in run.storage.bodies(NODES)
     ]
-    wanted = [one["spec"] for one in run.storage.bodies(MODELS) if "gpu" in one["spec"]]
-    needed = sum(one.get("replicas", 1) * one["gpu"].get("count", 1) for one in wanted)
+    needed = sum(max(_asks(one["spec"]), _holds(run, one["metadata"])) for one in run.storage.bodies(MODELS))
     return bool(spec["gpu"].get("count", 1) <= GPUS and needed <= sum(map(int, nodes)))
+
+
+def _asks(spec: Body) -> int:
+    """GPUs that a model asks for."""
+    return int(spec.get("replicas", 1) * spec["gpu"].get("count", 1)) if "gpu" in spec else 0
+
+
+def _holds(run: Run, metadata: Body) -> int:
+    """GPUs of a model's pods, also of an old revision that goes on while the new one cannot start."""
+    pods = [pod for pod in run.storage.bodies(PODS, metadata["namespace"]) if _of_model(pod, metadata["name"])]
+    requests = [one.get("resources", {}).get("limits", {}) for pod in pods for one in pod["spec"]["containers"]]
+    return sum(int(one.get("nvidia.com/gpu", 0)) for one in requests)
 
 
 def record_name(body: Body) -> str:

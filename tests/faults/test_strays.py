@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from faults.api.kinds import DEPLOYMENTS, MODELS
+from faults.api.kinds import BUDGETS, DEPLOYMENTS, MODELS
 from faults.api.storage import Key
 from faults.harness import Run
 from faults.scenario import furnish
@@ -75,6 +75,16 @@ def test_a_deployment_of_somebody_else_is_left_alone(run: Run) -> None:
     asked(run, "2")
     run.wait(60)
     assert run.storage.get(DEPLOYMENTS, key) is not None
+
+
+def test_a_budget_is_removed_also_if_it_lost_its_label_just_before_it_was_not_asked_for_any_more(run: Run) -> None:
+    run.put(MODELS, *KEY, {"spec": {"model": {"uri": "s3://models/digits/1"}, "replicas": 2}})
+    run.wait(30)
+    [budget] = run.storage.objects[BUDGETS]
+    run.put(MODELS, *KEY, {"spec": {"model": {"uri": "s3://models/digits/1"}, "replicas": 1}})
+    run.patch(BUDGETS, budget, {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}})
+    run.wait(60)
+    assert (len(run.storage.objects[BUDGETS]), summary(run)) == (0, "Ready")
 
 
 def test_a_plain_rollout_asks_for_no_deployment(run: Run) -> None:

@@ -29,6 +29,7 @@ class Store:
         self._objects: dict[Key, Any] = {}
         # Names, in order: a tuple takes a fifth of the memory of a set, and a model has few objects of a kind.
         self._by_model: dict[Key, tuple[str, ...]] = {}
+        self._missing: dict[Key, dict[str, str]] = {}  # by model: names and their uids
         self._gone: OrderedDict[str, str] = OrderedDict()
         # The version of the last list, by namespace: what it lacked and is older was gone by then.
         self._listed: dict[str, str] = {}
@@ -83,12 +84,29 @@ class Store:
         """Drop an object that was deleted, unless another of that name is here by now."""
         self._remember(gone.metadata.uid, gone.metadata.resource_version)
         if self._dropped(gone.metadata.namespace, gone.metadata.name, gone.metadata.uid):
-            self._listener(gone)
+            self._miss(gone)
 
     def forget(self, namespace: str, name: str, uid: str) -> None:
         """Drop an object that we deleted, and take no more news of it."""
         self._remember(uid, FOR_EVER)
         self._dropped(namespace, name, uid)
+
+    def missing(self, namespace: str, model: str) -> list[str]:
+        """Names of children that went without our doing: deleted, or out of sight because a label was taken away."""
+        return [
+            name
+            for name, uid in self._missing.get((namespace, model), {}).items()
+            if (namespace, name) not in self._objects and self._gone.get(uid) != FOR_EVER
+        ]
+
+    def sought(self, namespace: str, model: str) -> None:
+        """What is missing was looked for by its name, or need not be."""
+        self._missing.pop((namespace, model), None)
+
+    def _miss(self, gone: Any) -> None:
+        if isinstance(gone, Child) and (model := model_of(gone.metadata)):
+            self._missing.setdefault((gone.metadata.namespace, model), {})[gone.metadata.name] = gone.metadata.uid
+        self._listener(gone)
 
     def _dropped(self, namespace: str, name: str, uid: str) -> bool:
         before = self._objects.get((namespace, name))
@@ -108,7 +126,7 @@ class Store:
             gone = self._objects[key]
             if not after(gone.metadata.resource_version, version):
                 self._forget(key)
-                self._listener(gone)
+                self._miss(gone)
         self._listed[namespace] = version
 
     def _ended(self, metadata: ObjectMeta) -> bool:

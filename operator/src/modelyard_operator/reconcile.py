@@ -54,7 +54,7 @@ class Reconciler:
         self._doubt = doubt
         self._children = Children(client, caches, again, clock)
         self._policies = PolicyKeeper(client, caches, self._children, again, clock)
-        self._strays = Strays(client, self._children, again, clock)
+        self._strays = Strays(client, caches, self._children, again, clock)
 
     async def reconcile(self, key: Key) -> None:
         """Bring one model, or the shared objects of one namespace, to where they should be.

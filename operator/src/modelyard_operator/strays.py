@@ -1,27 +1,36 @@
-"""Old Deployments that lost the label by which they are watched: pods of theirs that run tell of them."""
+"""Children that lost the label by which they are watched: no list and no watch shows them any more."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from .api.model_deployment import ModelDeployment
 from .api.names import LABEL_REVISION, model_labels
 from .cache import Key
+from .caches import Caches
 from .children import Children
 from .kube import resources
 from .kube.client import Client
 from .kube.errors import NotFoundError
+from .kube.resources import Resource
 from .render.deployment import deployment_name
 
-# Pods outlive a Deployment that was deleted, most often for a second; only after so long it is asked for.
+# What went was most often deleted, and its pods outlive a Deployment for a second; only after so long it is asked for.
 SEEK_SECONDS = 20.0
 
 
 class Strays:
-    """Finds Deployments of old revisions that no list and no watch shows any more."""
+    """Finds children that are not asked for any more, so that no apply meets them, and that somebody unlabelled."""
 
     def __init__(
-        self, client: Client, children: Children, again: Callable[[Key, float], None], clock: Callable[[], float]
+        self,
+        client: Client,
+        caches: Caches,
+        children: Children,
+        again: Callable[[Key, float], None],
+        clock: Callable[[], float],
     ) -> None:
         self._client = client
+        self._caches = caches
         self._children = children
         self._again = again
         self._clock = clock
@@ -30,11 +39,21 @@ class Strays:
     def forget(self, key: Key) -> None:
         """A model is gone."""
         self._due.pop(key, None)
+        self._sought(key)
+
+    def _sought(self, key: Key) -> None:
+        for resource in resources.WRITTEN.values():
+            self._caches[resource].sought(*key)
 
     async def recover(self, model: ModelDeployment, revisions: Sequence[str]) -> None:
-        """Give the Deployments of these revisions their labels back: so they are seen, scaled and removed again."""
-        key = model.metadata.namespace, model.metadata.name
-        if not revisions:
+        """Give missing children their labels back, so that they are seen, scaled and removed again.
+
+        `revisions` have pods that run, and no Deployment. The other children were seen once, and then not any more.
+        """
+        key = namespace, name = model.metadata.namespace, model.metadata.name
+        caches = self._caches
+        missing = [(kind, one) for kind in resources.WRITTEN.values() for one in caches[kind].missing(namespace, name)]
+        if not missing and not revisions:
             self.forget(key)
             return
         now = self._clock()
@@ -43,18 +62,24 @@ class Strays:
             self._again(key, due - now)
             return
         self._due[key] = now + SEEK_SECONDS
-        self._again(key, SEEK_SECONDS)
-        for revision in revisions:
-            await self._relabel(model, revision)
+        relabel = partial(self._relabel, model)
+        found = [
+            await relabel(resources.DEPLOYMENTS, deployment_name(name, revision), {LABEL_REVISION: revision})
+            for revision in revisions
+        ]
+        found += [await relabel(resource, child, {}) for resource, child in missing]
+        self._sought(key)
+        self._again(key, 0 if any(found) else SEEK_SECONDS)
 
-    async def _relabel(self, model: ModelDeployment, revision: str) -> None:
-        resource, parent = resources.DEPLOYMENTS, model.metadata
+    async def _relabel(self, model: ModelDeployment, resource: Resource, name: str, more: Mapping[str, str]) -> bool:
+        """Whether there is such a child of the model; it has its labels then."""
+        parent = model.metadata
         try:
-            found = await self._children.look(resource, parent.namespace, deployment_name(parent.name, revision))
+            found = await self._children.look(resource, parent.namespace, name)
         except NotFoundError:
-            return
+            return False
         if not found.metadata.controlled_by(parent.uid):
-            return
-        labels = model_labels(parent.name) | {LABEL_REVISION: revision}
+            return False
+        labels = {**model_labels(parent.name), **more}
         await self._children.taken(resource, self._client.label(resource, found.metadata, labels))
-        self._again((parent.namespace, parent.name), 0)
+        return True

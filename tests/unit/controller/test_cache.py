@@ -200,3 +200,29 @@ def test_an_owner_says_more_than_a_label() -> None:
     owner = {"uid": "m", "kind": "ModelDeployment", "name": "digits", "controller": True}
     assert model_of(child(labels={}, ownerReferences=[owner]).metadata) == "digits"
     assert model_of(child(ownerReferences=[owner | {"kind": "ReplicaSet", "name": "rs"}]).metadata) == "digits"
+
+
+def test_what_went_without_our_doing_may_only_be_out_of_sight() -> None:
+    kept, _ = store()
+    kept.put(child(version="9"))
+    kept.remove(child(version="10"))
+    assert kept.missing("team", "digits") == ["digits"]
+    kept.put(child(version="11"))
+    assert kept.missing("team", "digits") == []
+
+
+def test_what_a_list_lacks_is_missing_until_it_was_sought() -> None:
+    kept, _ = store()
+    kept.put(child(version="9"))
+    kept.replace("", [], "10")
+    assert kept.missing("team", "digits") == ["digits"]
+    kept.sought("team", "digits")
+    assert kept.missing("team", "digits") == []
+
+
+def test_what_we_deleted_is_not_missing_even_if_the_watch_tells_first() -> None:
+    kept, _ = store()
+    kept.put(child(version="9", uid="one"))
+    kept.remove(child(version="10", uid="one"))
+    kept.forget("team", "digits", "one")
+    assert kept.missing("team", "digits") == []
