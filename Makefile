@@ -12,6 +12,8 @@ LOCAL := PYTHONPATH=local/src $(PYTHON) -m modelyard_local
 HELM = $$($(LOCAL) tools --only helm --paths | cut -d' ' -f2)
 # Two processes at most: a build or a browser beside the tests needs air on a small machine.
 WORKERS ?= 2
+# Tests on the node mostly wait for pods.
+NODE_WORKERS ?= 3
 PYTEST := $(BIN)/pytest -q
 SOURCES := operator/src model-server/src trainer/src local/src
 CHECKED := $(SOURCES) tests docs/generate charts bench
@@ -72,7 +74,7 @@ test-scale: venv scale-tools ## On a real control plane with simulated nodes: MO
 .PHONY: test-e2e
 test-e2e: venv cluster ## On a real node: brings the local cluster up
 	@echo "== e2e tests"
-	$(PYTEST) --durations=5 tests/e2e
+	$(PYTEST) -n $(NODE_WORKERS) --dist loadfile --durations=5 tests/e2e
 
 .PHONY: cluster
 cluster: ## Bring the local Kubernetes up, or heal it

@@ -74,9 +74,15 @@ class Node:
         return self.kube.get(*arguments, "-n", self.namespace)
 
     def model_pods(self) -> list[Object]:
-        """Pods of models; one that is being deleted still holds its GPUs."""
+        """Pods of models, those that are being deleted, too."""
         found: list[Object] = self.get("pods", "-l", "app.kubernetes.io/managed-by=modelyard")["items"]
         return found
+
+    def only_revision(self, name: str) -> bool:
+        """Whether a rollout is over, with all pods of other revisions gone."""
+        status = self.get("mdep", name)["status"]
+        revisions = {pod["metadata"]["labels"]["modelyard.dev/revision"] for pod in self.model_pods()}
+        return revisions == {status["revision"]} and "rollout" not in status
 
     def items(self, kinds: str) -> list[str]:
         """Names of objects."""
@@ -102,13 +108,12 @@ class Node:
 
         return eventually(check, seconds)
 
-    def client(self, name: str, url: str, seconds: float) -> None:
-        """Start a pod that asks a model in a loop for a while, with several callers."""
-        script = CLIENT.read_text()
+    def client(self, name: str, url: str) -> None:
+        """Start a pod that asks a model in a loop, with several callers."""
         container = {
             "name": "client",
             "image": self.target.images["python"],
-            "command": ["python3", "-u", "-c", script, url, str(seconds)],
+            "command": ["python3", "-u", "-c", CLIENT.read_text(), url],
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }
         spec = {
@@ -125,14 +130,23 @@ class Node:
         self.kube.run("wait", "--for=condition=Ready", f"pod/{name}", "-n", self.namespace, "--timeout=60s")
         eventually(lambda: "started" in self.kube.run("logs", name, "-n", self.namespace))
 
-    def answers(self, name: str, seconds: float) -> Mapping[str, Any]:
-        """What a client saw, once it has ended."""
+    def answers(self, name: str) -> Mapping[str, Any]:
+        """Tell a client to stop; what it saw."""
+        # The messenger may be gone with the pod before it has told how it went: the pod's own end is what counts.
+        self.kube.succeeds("exec", name, "-n", self.namespace, "--", "python3", "-c", "import os; os.kill(1, 15)")
         self.kube.run(
             *("wait", f"pod/{name}", "-n", self.namespace, "--for=jsonpath={.status.phase}=Succeeded"),
-            f"--timeout={seconds}s",
+            "--timeout=60s",
         )
         found: Mapping[str, Any] = json.loads(self.kube.run("logs", name, "-n", self.namespace).splitlines()[-1])
         return found
+
+
+def holds_gpus(pod: Object) -> bool:
+    """Whether a pod has GPUs of its node; one that is being deleted still has them."""
+    if "nodeName" not in pod["spec"] or pod["status"].get("phase") in ("Succeeded", "Failed"):
+        return False
+    return any("nvidia.com/gpu" in one["resources"].get("limits", {}) for one in pod["spec"]["containers"])
 
 
 CARD = """\

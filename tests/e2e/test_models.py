@@ -1,90 +1,22 @@
-"""Models on a real node: what a user meets, from the first prediction to each way to fail."""
+"""Models on a real node: each way to fail, with what helps."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from e2e.node import Node, Store, eventually
-from modelyard_demo import scenes
 from modelyard_demo.scenes import DEMO
-from modelyard_demo.story import Story
-from modelyard_demo.target import Target
 
 pytestmark = pytest.mark.e2e
 
 SMALL = "s3://models/breast-cancer/1"
-GPU_POOL = 4
-
-
-def test_digits_from_training_to_right_predictions(chosen: Target, packages: Store) -> None:
-    story = Story()
-    scenes.deploy(chosen, story)
-    # The Jobs fail when accuracy or error over the whole held-out set are not good enough.
-    scenes.predict(chosen, story)
-    pods = chosen.kube.get("pods", "-n", DEMO, "-l", "modelyard.dev/model=digits")["items"]
-    assert [pod["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] for pod in pods] == ["1"]
-    status = chosen.kube.get("mdep", "digits", "-n", DEMO)["status"]
-    assert status["model"]["verified"] is True
-    assert status["model"]["digest"].startswith("sha256:")
-    assert status["gpu"] == {
-        "mechanism": "ExtendedResource",
-        "reason": "An extended resource can say what is asked for.",
-        "resourceName": "nvidia.com/gpu",
-        "count": 1,
-        "request": "1 nvidia.com/gpu",
-    }
-    chosen.kube.run("delete", "mdep", "--all", "-n", DEMO)
-
-
-def test_more_replicas_than_gpus_are_told_in_numbers_and_recover(node: Node) -> None:
-    node.apply(node.model("small", SMALL, replicas=GPU_POOL + 1, gpu={"count": 1}))
-    eventually(lambda: node.get("mdep", "small").get("status", {}).get("readyReplicas") == GPU_POOL)
-    message = node.reason("small", "InsufficientGPU")
-    assert message.startswith(
-        f"{GPU_POOL} of {GPU_POOL + 1} replicas are ready, 1 waits for 1 nvidia.com/gpu: "
-        "1 node: 1 has no free nvidia.com/gpu"
-    )
-    assert node.get("mdep", "small")["status"]["summary"].startswith("Waiting for GPU: 4 of 5 replicas ready")
-    node.kube.run("scale", "mdep/small", "-n", node.namespace, f"--replicas={GPU_POOL}")
-    assert node.ready("small")["ready"] == f"{GPU_POOL}/{GPU_POOL}"
 
 
 def test_a_product_that_no_node_has_is_told(node: Node) -> None:
     node.apply(node.model("small", SMALL, gpu={"count": 1, "product": ["B300"]}))
     message = node.reason("small", "InsufficientGPU")
     assert "1 node: 1 lacks product B300" in message
-
-
-def test_a_full_pool_does_not_block_an_update(node: Node) -> None:
-    half = {"replicas": 2, "gpu": {"count": GPU_POOL // 2}}
-    node.apply(node.model("small", SMALL, **half))
-    before = node.ready("small")["revision"]
-    node.apply(node.model("small", "s3://models/breast-cancer/2", **half))
-    told = eventually(lambda: rollout(node, "Borrow"))
-    assert told["message"] == "Borrow: the new replica waits for a node, so one old replica gives its GPU"
-    assert told["served"] == 2
-    after = node.ready("small", 300)
-    assert after["revision"] != before
-    assert after["model"]["version"] == "2"
-    eventually(lambda: "rollout" not in node.get("mdep", "small")["status"])
-
-
-def test_a_paused_rollout_waits(node: Node) -> None:
-    node.apply(node.model("small", SMALL))
-    node.ready("small")
-    node.apply(node.model("small", "s3://models/breast-cancer/2", rollout={"paused": True}))
-    assert "rollout.paused is set" in node.reason("small", "RolloutPaused")
-    assert len(node.model_pods()) == 1
-    node.apply(node.model("small", "s3://models/breast-cancer/2"))
-    assert node.ready("small", 300)["model"]["version"] == "2"
-
-
-def rollout(node: Node, strategy: str) -> dict[str, Any]:
-    """How a new revision is taking over, once it does so in this way."""
-    found: dict[str, Any] = node.get("mdep", "small")["status"].get("rollout", {})
-    return found if found.get("strategy") == strategy else {}
 
 
 def test_a_wrong_digest_never_serves(node: Node) -> None:

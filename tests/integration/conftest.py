@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from chart.rendering import NAMESPACE
-from integration.running import Cluster, Operator, cluster
+from integration.running import MODELS, Cluster, Leader, Operator, cluster
+from modelyard_local.components import UNBOUND
 
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The control plane."""
-    with cluster(tmp_path_factory.mktemp("integration")) as found:
+    with cluster(tmp_path_factory.mktemp("integration"), rate=UNBOUND) as found:
         yield found
 
 
@@ -23,26 +24,41 @@ def account(shared: Cluster) -> Path:
     return shared.plane.service_account_kubeconfig(NAMESPACE, "modelyard-operator")
 
 
-@pytest.fixture
-def operator(shared: Cluster, account: Path, tmp_path: Path) -> Iterator[Operator]:
-    """An operator that leads."""
-    found = Operator(account, tmp_path / "operator.log", MODELYARD_LEASE_DURATION="4")
-    found.quiet()
+@pytest.fixture(scope="session")
+def leader(account: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leader]:
+    """Holds the operator that tests share."""
+    found = Leader(account, tmp_path_factory.mktemp("leader") / "operator.log")
     yield found
-    if found.process.poll() is None:
-        defects = found.metric("modelyard_reconcile_total", result="error")
-        code = found.end()
-        said = (tmp_path / "operator.log").read_text()
-        assert "is forbidden: User" not in said, f"RBAC lacks something: {said}"
-        assert (defects, code) == (0, 0), said
+    found.end()
+
+
+@pytest.fixture
+def operator(leader: Leader) -> Iterator[Operator]:
+    """An operator that leads; it may have seen other tests."""
+    yield leader.running()
+    leader.check()
+
+
+@pytest.fixture
+def nobody(leader: Leader) -> None:
+    """No operator leads."""
+    leader.end()
+
+
+@pytest.fixture
+def fresh(nobody: None, operator: Operator) -> Operator:
+    """An operator that leads and has counted nothing yet."""
+    return operator
 
 
 @pytest.fixture
 def namespace(shared: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace that admits only pods of the restricted standard."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-")
-    shared.kubectl("create", "namespace", name)
-    shared.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    client = shared.plane.client()
+    client.request("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
     yield name
-    shared.kubectl("delete", "modeldeployments", "--all", "--namespace", name, "--wait=false")
-    shared.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+    if client.get(f"/api/v1/namespaces/{name}") is not None:
+        client.request("DELETE", MODELS.format(name))
+        client.request("DELETE", f"/api/v1/namespaces/{name}")

@@ -213,6 +213,46 @@ class Operator:
         return code
 
 
+@dataclass
+class Leader:
+    """The operator that tests share until one of them ends it; then the next one that wants it gets a new one."""
+
+    account: Path
+    log: Path
+    _operator: Operator | None = None
+
+    def running(self) -> Operator:
+        """The operator, with nothing left to do."""
+        if self._operator is None or self._operator.process.poll() is not None:
+            self._operator = Operator(self.account, self.log, MODELYARD_LEASE_DURATION="4")
+        self._operator.quiet()
+        return self._operator
+
+    def end(self) -> None:
+        """End it, if it runs: it must have made no mistake."""
+        if self._operator is not None and self._operator.process.poll() is None:
+            defects = self._operator.metric("modelyard_reconcile_total", result="error")
+            code = self._operator.end()
+            said = self.log.read_text()
+            assert "is forbidden: User" not in said, f"RBAC lacks something: {said}"
+            assert (defects, code) == (0, 0), said
+
+    def check(self) -> None:
+        """End it if it has made a mistake, so that the test that it was made in fails and no other."""
+        if self._operator is None or self._operator.process.poll() is not None:
+            return
+        defects = self._operator.metric("modelyard_reconcile_total", result="error")
+        if defects or "is forbidden: User" in self.log.read_text():
+            self.end()
+
+
+def assert_writes_nothing(operator: Operator, models: int) -> None:
+    """Wait until an operator has looked at all models that are there: each is as it should be."""
+    operator.quiet()
+    eventually(lambda: operator.metric("modelyard_reconcile_total", result="ok") >= models)
+    assert operator.metric("modelyard_api_writes_total") == 0
+
+
 @contextmanager
 def cluster(directory: Path, *, rate: Rate | None = None, audited: bool = False) -> Iterator[Cluster]:
     """A control plane with our CRDs and RBAC installed from the chart."""

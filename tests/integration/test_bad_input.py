@@ -35,7 +35,7 @@ def test_a_spec_that_is_too_large_for_its_children_is_told(shared: Cluster, oper
     shared.make_ready(namespace)
 
 
-def test_text_in_any_script_arrives_as_it_is(shared: Cluster, operator: Operator, namespace: str) -> None:
+def test_text_in_any_script_arrives_as_it_is(shared: Cluster, fresh: Operator, namespace: str) -> None:
     text = '模型 · модель · 🌍 \\ " $(PORT) %s'
     uri = "s3://models/数字/1"
     shared.apply(model(namespace, model={"uri": uri}, server={"env": [{"name": "GREETING", "value": text}]}))
@@ -43,7 +43,7 @@ def test_text_in_any_script_arrives_as_it_is(shared: Cluster, operator: Operator
     pod = shared.deployments(namespace)[0]["spec"]["template"]["spec"]
     assert {"name": "GREETING", "value": text} in pod["containers"][0]["env"]
     assert uri in pod["initContainers"][0]["args"]
-    assert operator.metric("modelyard_api_writes_total", reason="drift") == 0
+    assert fresh.metric("modelyard_api_writes_total", reason="drift") == 0
 
 
 def test_the_longest_name_works_and_a_longer_one_is_refused(
@@ -149,7 +149,9 @@ def test_the_status_speaks_of_the_model_s_own_generation(shared: Cluster, operat
         assert found["status"]["observedGeneration"] == found["metadata"]["generation"]
 
 
-def test_an_exec_plugin_logs_the_operator_in(shared: Cluster, account: Path, namespace: str, tmp_path: Path) -> None:
+def test_an_exec_plugin_logs_the_operator_in(
+    shared: Cluster, nobody: None, account: Path, namespace: str, tmp_path: Path
+) -> None:
     config = yaml.safe_load(account.read_text())
     user = config["users"][0]["user"]
     (tmp_path / "token").write_text(user["token"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integration.running import Cluster, Object, Operator, eventually, model
+from integration.running import Cluster, Object, Operator, assert_writes_nothing, eventually, model
 
 pytestmark = pytest.mark.integration
 
@@ -112,7 +112,5 @@ def test_a_restart_writes_nothing_for_a_model_with_a_claim(
     shared.make_ready(namespace)
     assert operator.end() == 0
     again = Operator(account, tmp_path / "again.log", MODELYARD_LEASE_DURATION="4")
-    again.quiet()
-    eventually(lambda: again.metric("modelyard_reconcile_total", result="ok") >= 1)
-    assert again.metric("modelyard_api_writes_total") == 0
+    assert_writes_nothing(again, 1)
     assert again.end() == 0

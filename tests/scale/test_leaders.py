@@ -10,16 +10,24 @@ from scale.running import COUNT, PATIENCE, Journal, Process, all_have, create, r
 
 pytestmark = pytest.mark.integration
 
-BEFORE_THE_FREEZE = 60
+IN_THE_MIDDLE = 60
+
+
+@pytest.fixture
+def standby(
+    shared: Cluster, operator: Process, start: Callable[[], Process], journal: Journal, namespace: str
+) -> Process:
+    """A second operator, while the leader is in the middle of a burst of new models."""
+    second = start()
+    eventually(lambda: second.path("/readyz"))
+    create(shared, namespace)
+    eventually(lambda: len(journal.writes(operator)) >= IN_THE_MIDDLE, PATIENCE)
+    return second
 
 
 def test_a_frozen_leader_writes_nothing_after_the_standby_has_begun(
-    shared: Cluster, operator: Process, start: Callable[[], Process], journal: Journal, namespace: str
+    shared: Cluster, operator: Process, standby: Process, journal: Journal, namespace: str
 ) -> None:
-    standby = start()
-    eventually(lambda: standby.path("/readyz"))
-    create(shared, namespace)
-    eventually(lambda: len(journal.writes(operator)) >= BEFORE_THE_FREEZE, PATIENCE)
     operator.process.send_signal(signal.SIGSTOP)
     try:
         eventually(lambda: len(journal.writes(standby)) > 0, PATIENCE)
@@ -35,12 +43,8 @@ def test_a_frozen_leader_writes_nothing_after_the_standby_has_begun(
 
 
 def test_no_model_is_made_twice_by_two_leaders(
-    shared: Cluster, operator: Process, start: Callable[[], Process], journal: Journal, namespace: str
+    shared: Cluster, operator: Process, standby: Process, journal: Journal, namespace: str
 ) -> None:
-    standby = start()
-    eventually(lambda: standby.path("/readyz"))
-    create(shared, namespace)
-    eventually(lambda: len(journal.writes(operator)) >= BEFORE_THE_FREEZE, PATIENCE)
     operator.process.send_signal(signal.SIGTERM)
     all_have(shared, namespace, ready)
     # A create whose answer came too late is logged as timed out, so some may be missing here; none may be here twice.

@@ -12,7 +12,6 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from . import audit, kubeconfig
 from .api import ApiClient
@@ -27,7 +26,7 @@ from .components import (
 from .errors import LocalError
 from .paths import Paths
 from .pki import ensure as ensure_pki
-from .processes import Spec, Supervisor
+from .processes import Running, Spec, Supervisor
 from .sockets import answers, free_ports
 from .tools import ToolBox
 
@@ -51,7 +50,7 @@ class Ports:
         return cls(*free_ports(4))
 
 
-class ControlPlane:
+class ControlPlane(Running):
     """One control plane whose whole state is `directory`.
 
     `ports` are chosen when not given. `rate` is the controller manager's; its own default when not given. An `audited`
@@ -75,15 +74,6 @@ class ControlPlane:
         self._tools = ToolBox(Paths.from_env(os.environ))
         self._processes = Supervisor(self.directory / "run", self.directory / "log")
         self._ports_file = self.directory / "ports.json"
-
-    def __enter__(self) -> ControlPlane:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def server(self) -> str:

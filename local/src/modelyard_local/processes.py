@@ -13,10 +13,12 @@ import select
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 from .errors import LocalError
 
@@ -69,6 +71,25 @@ def parse_stat(text: str) -> int | None:
     """Read the start time (field 22) from /proc/PID/stat; the name in parentheses may hold anything."""
     fields = text[text.rindex(")") + 2 :].split()
     return None if fields[0] in ("Z", "X") else int(fields[19])
+
+
+class Running(ABC):
+    """Programs that run for the time of a `with` block."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start what does not run, and wait until it is ready."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop everything."""
 
 
 class Supervisor:

@@ -14,7 +14,6 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 from . import kubeconfig
 from .api import JsonObject
@@ -24,7 +23,7 @@ from .errors import LocalError
 from .paths import Paths
 from .pki import Certificate
 from .pki import ensure as ensure_pki
-from .processes import Spec, Supervisor
+from .processes import Running, Spec, Supervisor
 from .sockets import answers, free_ports
 from .tools import ToolBox
 
@@ -62,7 +61,7 @@ class Nodes:
             }
 
 
-class SimulatedNodes:
+class SimulatedNodes(Running):
     """The nodes of one private control plane and the two programs that make them work."""
 
     def __init__(self, plane: ControlPlane, *pools: Nodes, rate: Rate | None = None) -> None:
@@ -72,15 +71,6 @@ class SimulatedNodes:
         self._paths = Paths.from_env(os.environ)
         self._tools = ToolBox(self._paths)
         self._processes = Supervisor(plane.directory / "run", plane.directory / "log")
-
-    def __enter__(self) -> SimulatedNodes:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Create the nodes that are missing, start what does not run, and wait until every node takes pods."""
