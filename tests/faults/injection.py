@@ -69,13 +69,17 @@ class Injection(Interference):
         self._wires.refuse = lambda client: "reset" in faults and self._of("refuse", client).random() < rate / 2
 
     def calm(self) -> None:
-        """No faults from now on. What a watch has lost by then it learns by an error that makes it list again."""
+        """No faults from now on. What a watch has lost by then it learns by an error that makes it list again.
+
+        One that is cut off hears of nothing; the next in its place does.
+        """
         self._requests, self._watches, self._rate, self.lag = [], [], 0.0, 0
         self._wires.latency = lambda _client: 0.0
         self._wires.refuse = lambda _client: False
         if self._views:
             self._views = []
             for watch in self._open:
+                self._owed.add((watch.client, watch.path))
                 watch.fail(410, "too old resource version")
 
     def shown(self, request: Request) -> int:
