@@ -60,7 +60,7 @@ class NotReadyError(RequestError):
 
 
 class DeadlineExceededError(RequestError):
-    """The request waited in the queue for longer than the queue timeout."""
+    """The request waited in the queue for longer than the server's limit, or than its own."""
 
     status = 504
 

@@ -126,9 +126,9 @@ class ModelService:
             raise RuntimeError("a serving state without a model")
         return self.served
 
-    async def infer(self, inputs: Arrays, rows: int, receive: Receive) -> Arrays:
+    async def infer(self, inputs: Arrays, rows: int, receive: Receive, longest: float | None) -> Arrays:
         """Queue one request and wait for its outputs; raises RequestError or ClientGoneError."""
-        return await self.require_served().batcher.submit(inputs, rows, receive)
+        return await self.require_served().batcher.submit(inputs, rows, receive, longest)
 
     def close(self) -> None:
         """Refuse what waits and let the worker end."""

@@ -20,6 +20,8 @@ KEEP_ALIVE = 75
 """Seconds; longer than the usual 60 of load balancers, so that they close idle connections, not we."""
 IDLE_AFTER = 0.5
 """Seconds without a request after which a draining server takes itself to be out of every load balancer."""
+UNREAD_AFTER = 10.0
+"""Seconds after which a client that takes nothing of its answer is cut off; the kernel watches, so it costs nothing."""
 log = logging.getLogger(__name__)
 
 
@@ -73,7 +75,16 @@ def create_server(service: ModelService) -> uvicorn.Server:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; without a host on all addresses, IPv4 and IPv6 alike where the node has both."""
+    """A listening socket; without a host on all addresses, IPv4 and IPv6 alike where the node has both.
+
+    Its connections end when the client does not take a byte of its answer for UNREAD_AFTER.
+    """
+    listener = _bind(host, port)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_AFTER * 1000))
+    return listener
+
+
+def _bind(host: str, port: int) -> socket.socket:
     if host:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)

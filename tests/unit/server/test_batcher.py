@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 
 from modelyard_server.batching import batcher as batching
-from modelyard_server.batching.batcher import Batcher, Limits
+from modelyard_server.batching.batcher import Batcher, ClientGoneError, Limits
 from modelyard_server.batching.execution import Arrays
 from modelyard_server.batching.worker import Worker
-from modelyard_server.errors import InferenceError, NotReadyError
+from modelyard_server.errors import DeadlineExceededError, InferenceError, NotReadyError
 from modelyard_server.metrics import Metrics
 
 HOUR = 3600.0
@@ -73,8 +73,8 @@ async def start(model: Model) -> AsyncIterator[Start]:
     worker.stop()
 
 
-def submit(batcher: Batcher, rows: int, width: int = 1) -> asyncio.Future[Arrays]:
-    return batcher.submit({"x": np.zeros((rows, width), np.float32)}, rows)
+def submit(batcher: Batcher, rows: int, width: int = 1, timeout: float | None = None) -> asyncio.Future[Arrays]:
+    return batcher.submit({"x": np.zeros((rows, width), np.float32)}, rows, timeout=timeout)
 
 
 async def turn() -> None:
@@ -135,3 +135,40 @@ async def test_a_request_after_the_death_of_the_worker_is_refused(start: Start, 
         await answered(submit(batcher, 1))
     with pytest.raises(NotReadyError, match="inference thread has died"):
         submit(batcher, 1)
+
+
+async def test_a_deadline_of_its_own_ends_a_request_behind_others(start: Start, model: Model) -> None:
+    batcher = start(0.0)
+    model.gate.clear()
+    running = submit(batcher, 1)
+    await turn()
+    patient, hasty = submit(batcher, 1), submit(batcher, 2, timeout=0.01)
+    with pytest.raises(DeadlineExceededError, match=r"waited 0\.01 s"):
+        await answered(hasty)
+    assert batcher.queued_rows == 1
+    model.gate.set()
+    await answered(running, patient)
+
+
+async def test_a_deadline_beyond_the_servers_limit_changes_nothing(start: Start, clock: Clock) -> None:
+    batcher = start(HOUR)
+    request = submit(batcher, 1, timeout=1000 * HOUR)
+    clock.now = 11 * HOUR
+    with pytest.raises(DeadlineExceededError, match=r"waited 3\.6e\+04 s"):
+        await answered(request)
+
+
+async def test_a_withdrawn_request_leaves_its_place(start: Start, model: Model) -> None:
+    batcher = start(0.0)
+    model.gate.clear()
+    running = submit(batcher, 1)
+    await turn()
+    waiting = submit(batcher, 3)
+    batcher.withdraw(waiting)
+    batcher.withdraw(running)
+    assert batcher.queued_rows == 0
+    with pytest.raises(ClientGoneError):
+        await answered(waiting)
+    model.gate.set()
+    await answered(running)
+    assert model.batches == [1]

@@ -75,7 +75,8 @@ class Inference:
         head = await self._head(scope)
         content = await self._body(receive)
         request = v2.parse(served.signature, content, head.json_bytes)
-        outputs = await service.infer(request.inputs, request.rows, receive)
+        timeout = head.timeout if request.timeout is None else sooner(request.timeout, head.timeout)
+        outputs = await service.infer(request.inputs, request.rows, receive, timeout)
         response = v2.respond(served.signature, (service.name, service.version), request, outputs)
         if response.json_bytes is None:
             return 200, [JSON], response.body
@@ -86,9 +87,9 @@ class Inference:
     async def _predict_v1(self, scope: Scope, receive: Receive) -> Answer:
         service = self._service
         served = service.require_served()
-        await self._head(scope)
+        head = await self._head(scope)
         inputs, rows = v1.parse(served.signature, await self._body(receive))
-        outputs = await service.infer(inputs, rows, receive)
+        outputs = await service.infer(inputs, rows, receive, head.timeout)
         return 200, [JSON], v1.respond(served.signature, outputs)
 
     async def _head(self, scope: Scope) -> bodies.Head:
@@ -108,6 +109,11 @@ class Inference:
     def _count_too_large(self, error: RequestError) -> None:
         if error.status == 413:
             self._service.metrics.rejected("too_large")
+
+
+def sooner(one: float, other: float | None) -> float:
+    """The smaller of two limits, of which the second may be absent."""
+    return one if other is None else min(one, other)
 
 
 def error_answer(error: RequestError) -> Answer:
