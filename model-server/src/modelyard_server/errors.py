@@ -52,6 +52,12 @@ class InferenceError(RequestError):
     status = 500
 
 
+class UnsupportedError(RequestError):
+    """This server is not set up to do it."""
+
+    status = 501
+
+
 class NotReadyError(RequestError):
     """Loading, draining or failed: another replica answers."""
 

@@ -14,7 +14,6 @@ from modelyard_server.service import ModelService
 from modelyard_server.settings import Settings
 from modelyard_server.web import management
 from modelyard_server.web.front import Front
-from modelyard_server.web.inference import Inference
 
 KEEP_ALIVE = 75
 """Seconds; longer than the usual 60 of load balancers, so that they close idle connections, not we."""
@@ -44,7 +43,8 @@ async def run(settings: Settings) -> None:
     server = create_server(service)
     http = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        log.info("listening", extra={"port": listener.getsockname()[1], "model_path": str(settings.model)})
+        path = settings.repository or settings.model
+        log.info("listening", extra={"port": listener.getsockname()[1], "model_path": str(path)})
         if await _load(service, stop):
             await stop.wait()
             await drain(service, settings.drain_timeout)
@@ -56,8 +56,7 @@ async def run(settings: Settings) -> None:
 
 def create_server(service: ModelService) -> uvicorn.Server:
     """The HTTP server of one service."""
-    inference = Inference(service)
-    front = Front(service, inference, management.create(service))
+    front = Front(service, management.create(service))
     config = uvicorn.Config(
         front,
         interface="asgi3",
@@ -116,9 +115,9 @@ async def drain(service: ModelService, limit: float) -> None:
     with open connections move on without losing a request.
     """
     service.lifecycle.drain()
-    started = service.last_request = time.monotonic()
+    started = time.monotonic()
     while (now := time.monotonic()) < started + limit:
-        if service.inflight == 0 and now - service.last_request >= IDLE_AFTER:
+        if service.inflight == 0 and now - max(started, service.last_request) >= IDLE_AFTER:
             break
         await asyncio.sleep(0.02)
     log.info("drained", extra={"seconds": round(time.monotonic() - started, 3), "unfinished": service.inflight})

@@ -4,7 +4,7 @@ import asyncio
 import http.client
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -98,14 +98,33 @@ class LiveServer:
         finally:
             connection.close()
 
-    def infer(self, data: Any, shape: list[int], datatype: str = "FP32", **fields: Any) -> Reply:
+    def infer(
+        self, data: Any, shape: list[int], datatype: str = "FP32", *, model: str = "echo", **fields: Any
+    ) -> Reply:
+        """`model` is a name, or `name/versions/version`."""
         tensor = {"name": "x", "shape": shape, "datatype": datatype, "data": data}
-        return self.request("POST", "/v2/models/echo/infer", {"inputs": [tensor], **fields})
+        return self.request("POST", f"/v2/models/{model}/infer", {"inputs": [tensor], **fields})
+
+    def index(self, *, ready: bool = False) -> dict[str, str]:
+        """State by `name/version`, with the reason behind a colon where there is one."""
+        entries = self.request("POST", "/v2/repository/index", {"ready": ready}).json
+        texts = {f"{e['name']}/{e['version']}": f"{e['state']}: {e['reason']}" for e in entries}
+        return {key: text.removesuffix(": ") for key, text in texts.items()}
 
     def stop(self) -> None:
         self._server.should_exit = True
         self._thread.join(10)
         self._socket.close()
+
+
+def start_repository(root: Path, models: Mapping[str, ModelCard], **settings: Any) -> LiveServer:
+    """Serve packages by their path below a repository: `name/version` or `name`."""
+    registry.ENGINES.update(ECHO)  # type: ignore[attr-defined]
+    root.mkdir(parents=True, exist_ok=True)
+    for path, card in models.items():
+        write_package(root / path, card)
+    wait = settings.pop("wait_loaded", True)
+    return LiveServer(Settings(model=Path("/nowhere"), repository=root, **settings), wait_loaded=wait)
 
 
 def start(root: Path, card: ModelCard | None = None, *, wait_loaded: bool = True, **settings: Any) -> LiveServer:

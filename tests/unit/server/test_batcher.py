@@ -66,7 +66,7 @@ async def start(model: Model) -> AsyncIterator[Start]:
     worker = Worker(asyncio.get_running_loop(), lambda: None)
 
     def make(delay: float) -> Batcher:
-        return Batcher(worker, model.predict, Limits(4, delay, 64, 10 * HOUR), Metrics())
+        return Batcher(worker, model.predict, Limits(4, delay, 64, 10 * HOUR), Metrics().of("m", "1"))
 
     yield make
     model.gate.set()
@@ -172,3 +172,26 @@ async def test_a_withdrawn_request_leaves_its_place(start: Start, model: Model) 
     model.gate.set()
     await answered(running)
     assert model.batches == [1]
+
+
+async def test_models_with_work_take_turns(model: Model) -> None:
+    worker = Worker(asyncio.get_running_loop(), lambda: None)
+    order: list[str] = []
+
+    def batcher(name: str) -> Batcher:
+        def predict(inputs: Arrays) -> Arrays:
+            order.append(name)
+            return model.predict(inputs)
+
+        return Batcher(worker, predict, Limits(1, 0.0, 64, HOUR), Metrics().of(name, "1"))
+
+    model.gate.clear()
+    busy, quiet = batcher("busy"), batcher("quiet")
+    requests = [submit(busy, 1) for _ in range(4)]
+    await turn()
+    requests += [submit(quiet, 1) for _ in range(2)]
+    await turn()
+    model.gate.set()
+    await answered(*requests)
+    worker.stop()
+    assert order == ["busy", "quiet", "busy", "quiet", "busy", "busy"]

@@ -23,7 +23,6 @@ from modelyard_server.errors import (
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 TICK = 0.1
 """Seconds between looks at a queue that is not moving: deadlines, and clients that went away."""
-STOPS = "the server is shutting down"
 FAILED = "the inference thread has died; the server is about to restart"
 
 
@@ -77,7 +76,7 @@ class Batcher:
         self._scheduled = False
         self._delay: asyncio.TimerHandle | None = None
         self._ticking = False
-        self._closed = False
+        self._closed = ""
         self._next_deadline = inf
         self.queued_rows = 0
 
@@ -91,7 +90,7 @@ class Batcher:
         """
         if self._closed:
             self._observer.rejected("draining")
-            raise NotReadyError(STOPS)
+            raise NotReadyError(self._closed)
         if not self._worker.alive:
             self._observer.rejected("failed")
             raise NotReadyError(FAILED)
@@ -125,10 +124,10 @@ class Batcher:
                 self._resolve(job, ClientGoneError())
                 return
 
-    def close(self) -> None:
-        """Refuse what still waits: the drain time is over."""
-        self._closed = True
-        self._drop_all("draining", STOPS)
+    def close(self, message: str) -> None:
+        """Refuse what still waits and what still comes: the drain time is over."""
+        self._closed = message
+        self._drop_all("draining", message)
 
     def _schedule(self) -> None:
         """Run the dispatcher after the loop has read what has arrived already, so that it joins the batch."""

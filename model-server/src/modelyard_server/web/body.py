@@ -76,7 +76,7 @@ async def _next(receive: Receive, deadline: float, lifecycle: Lifecycle) -> Muta
         except TimeoutError as error:
             if loop.time() >= deadline:
                 raise BodyTimeoutError(f"body: not complete after {STALLED_AFTER:g} s") from error
-            if not lifecycle.ready:
+            if lifecycle.ending:
                 raise BodyTimeoutError(f"body: nothing came for {SILENT_AFTER:g} s; the server stops") from error
             continue
         if message["type"] == "http.disconnect":
