@@ -16,6 +16,9 @@ Rooms:
     settings   the only reader of the environment          metrics, logs, termination   what operators see
 """
 
+NAME = "modelyard-server"
+"""Name of the server in its metadata."""
+LOAD_PARAMETERS = "parameters: none is known for a load; the package's model.yaml says it all"
 EXTENSIONS = ("binary_tensor_data", "model_repository")
 """Extensions of the protocol that server metadata names."""
 __version__ = "0.1.0"

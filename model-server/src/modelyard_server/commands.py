@@ -41,8 +41,8 @@ MODEL_PATH, MODEL_NAME, PORT,
 MODELYARD_MAX_BATCH_ROWS (64), MODELYARD_MAX_BATCH_DELAY (0 s), MODELYARD_MAX_QUEUE_ROWS (1024),
 MODELYARD_QUEUE_TIMEOUT (30 s), MODELYARD_LOAD_TIMEOUT (600 s), MODELYARD_DRAIN_TIMEOUT (30 s),
 MODELYARD_UNSAFE_FORMATS (Deny), MODELYARD_MODEL_FORMAT, MODELYARD_DEVICE (auto), MODELYARD_THREADS,
-MODELYARD_MAX_BODY_BYTES (64 MiB), MODELYARD_LOG_FORMAT (json), MODELYARD_REPOSITORY, MODELYARD_VERSION_POLICY (latest),
-MODELYARD_MODEL_CONTROL (none), MODELYARD_LOAD_MODELS (all)."""
+MODELYARD_MAX_BODY_BYTES (64 MiB), MODELYARD_LOG_FORMAT (json), MODELYARD_GRPC_PORT (0: none),
+MODELYARD_REPOSITORY, MODELYARD_VERSION_POLICY (latest), MODELYARD_MODEL_CONTROL (none), MODELYARD_LOAD_MODELS (all)."""
 _FETCH = """Fetch a package from s3://, https:// or pvc:// into --dest, verified against its manifest before it is
 visible there. S3 settings: AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN;
 files of the same names in --credentials win. For https: TOKEN, or USERNAME and PASSWORD, and CA_CERT."""
@@ -60,6 +60,8 @@ def _serve_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument("--name", help="model name in URLs (MODEL_NAME; the package's name when absent)")
     command.add_argument("--host", help="address to bind (all addresses when absent)")
     command.add_argument("--port", help="port to bind, 0 for a free one (PORT, 8080)")
+    command.add_argument("--grpc-port", metavar="PORT", help="port for gRPC, by custom 9000 "
+                         "(MODELYARD_GRPC_PORT; 0, the default, means none)")  # fmt: skip
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), help="(MODELYARD_DEVICE, auto)")
     command.add_argument("--log-format", choices=("json", "text"), help="(MODELYARD_LOG_FORMAT, json)")
     _termination_flag(command)
@@ -89,6 +91,7 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     """Environment first, flags over it; both go through one parser."""
     env = dict(os.environ)
     flags = {"MODEL_PATH": arguments.model, "MODEL_NAME": arguments.name, "PORT": arguments.port,
+             "MODELYARD_GRPC_PORT": arguments.grpc_port,
              "MODELYARD_REPOSITORY": arguments.repository, "MODELYARD_VERSION_POLICY": arguments.version_policy,
              "MODELYARD_MODEL_CONTROL": arguments.model_control, "MODELYARD_LOAD_MODELS": arguments.load_models,
              "MODELYARD_DEVICE": arguments.device, "MODELYARD_LOG_FORMAT": arguments.log_format}  # fmt: skip

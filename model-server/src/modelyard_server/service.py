@@ -38,6 +38,10 @@ class ModelService:
         """Are all models that were asked for at the start in service, but for those that were unloaded since?"""
         return self.lifecycle.ready and all(self.models.is_ready(name) for name in self._asked)
 
+    def model_ready(self, name: str, version: str = "") -> bool:
+        """Does a model, or one of its versions, take requests? Raises NotFoundError."""
+        return self.models.is_ready(name, version) and not self.lifecycle.ending
+
     @property
     def inflight(self) -> int:
         """Requests inside the server."""

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Generator
+from typing import Protocol
 
 import uvicorn
 
@@ -19,6 +20,8 @@ KEEP_ALIVE = 75
 """Seconds; longer than the usual 60 of load balancers, so that they close idle connections, not we."""
 IDLE_AFTER = 0.5
 """Seconds without a request after which a draining server takes itself to be out of every load balancer."""
+LAST_CALLS = 0.5
+"""Seconds for gRPC calls that came in at the very end of a drain."""
 UNREAD_AFTER = 10.0
 """Seconds after which a client that takes nothing of its answer is cut off; the kernel watches, so it costs nothing."""
 log = logging.getLogger(__name__)
@@ -32,6 +35,13 @@ class _Server(uvicorn.Server):
         yield
 
 
+class Rpc(Protocol):
+    """The gRPC server, whose module is imported only when its port is on."""
+
+    async def start(self) -> None: ...
+    async def stop(self, grace: float) -> None: ...
+
+
 async def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT and return after the drain; raises StartupError when the model cannot load."""
     stop = asyncio.Event()
@@ -41,17 +51,31 @@ async def run(settings: Settings) -> None:
     service = ModelService(settings)
     listener = bind(settings.host, settings.port)
     server = create_server(service)
+    rpc = create_rpc(service)
     http = asyncio.create_task(server.serve(sockets=[listener]))
     try:
+        if rpc is not None:
+            await rpc.start()
         path = settings.repository or settings.model
         log.info("listening", extra={"port": listener.getsockname()[1], "model_path": str(path)})
         if await _load(service, stop):
             await stop.wait()
             await drain(service, settings.drain_timeout)
     finally:
+        if rpc is not None:
+            await rpc.stop(LAST_CALLS)
         service.close()
         server.should_exit = True
         await http
+
+
+def create_rpc(service: ModelService) -> Rpc | None:
+    """The gRPC server of one service, if its port is on."""
+    if service.settings.grpc_port == 0:
+        return None
+    from modelyard_server.rpc.server import RpcServer  # noqa: PLC0415 (15 MB and 0.1 s)
+
+    return RpcServer(service)
 
 
 def create_server(service: ModelService) -> uvicorn.Server:
@@ -112,7 +136,7 @@ async def drain(service: ModelService, limit: float) -> None:
     """Not ready any more, but answer what still arrives, until it is quiet or the time is over.
 
     Endpoints are removed from load balancers while this runs; every answer carries `Connection: close`, so clients
-    with open connections move on without losing a request.
+    with open connections move on without losing a request. gRPC connections reach their age and move on likewise.
     """
     service.lifecycle.drain()
     started = time.monotonic()

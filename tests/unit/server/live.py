@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -53,6 +54,12 @@ class Reply(msgspec.Struct):
         return json.loads(self.body)
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class LiveServer:
     """Runs `ModelService` behind uvicorn on a free loopback port."""
 
@@ -72,6 +79,9 @@ class LiveServer:
         service = ModelService(settings)
         server = serving.create_server(service)
         http_task = asyncio.create_task(server.serve(sockets=[self._socket]))
+        rpc = serving.create_rpc(service)
+        if rpc is not None:
+            await rpc.start()
         self._started.set_result((service, server))
         try:
             await service.load()
@@ -79,6 +89,8 @@ class LiveServer:
         except StartupError as error:
             self._loaded.set_exception(error)
         await http_task
+        if rpc is not None:
+            await rpc.stop(0)
         service.close()
 
     def wait_loaded(self) -> None:

@@ -12,7 +12,7 @@ FULL = {
     "MODELYARD_QUEUE_TIMEOUT": "10", "MODELYARD_LOAD_TIMEOUT": "60", "MODELYARD_DRAIN_TIMEOUT": "20",
     "MODELYARD_UNSAFE_FORMATS": "Allow", "MODELYARD_MODEL_FORMAT": "torch", "MODELYARD_DEVICE": "cpu",
     "MODELYARD_REPOSITORY": "/models", "MODELYARD_VERSION_POLICY": "all", "MODELYARD_MODEL_CONTROL": "explicit",
-    "MODELYARD_LOAD_MODELS": "digits, iris,",
+    "MODELYARD_LOAD_MODELS": "digits, iris,", "MODELYARD_GRPC_PORT": "9000",
     "MODELYARD_MAX_BODY_BYTES": "1000", "MODELYARD_THREADS": "2", "MODELYARD_LOG_FORMAT": "text",
 }  # fmt: skip
 
@@ -22,7 +22,7 @@ def test_every_variable_is_read() -> None:
         model=Path("/mnt/model"), name="digits", port=8081, max_batch_rows=32, max_batch_delay=0.002,
         max_queue_rows=512, queue_timeout=10.0, load_timeout=60.0, drain_timeout=20.0, unsafe_formats="Allow",
         model_format="torch", device="cpu", repository=Path("/models"), version_policy="all", model_control="explicit",
-        load_models=("digits", "iris"), max_body_bytes=1000, threads=2, log_format="text",
+        load_models=("digits", "iris"), grpc_port=9000, max_body_bytes=1000, threads=2, log_format="text",
     )  # fmt: skip
 
 

@@ -31,6 +31,11 @@ class Served:
         self.inflight = 0
         self.last_request = time.monotonic()
 
+    @property
+    def platform(self) -> str:
+        """The protocol's name for what computes."""
+        return f"modelyard_{self.package.card.format}"
+
     async def drain(self, limit: float) -> None:
         """Wait until its requests are answered, then refuse those that still wait after `limit` seconds."""
         end = time.monotonic() + limit

@@ -77,7 +77,7 @@ def _metadata(app: FastAPI, service: ModelService) -> None:
     async def server() -> documents.ServerMetadata:
         version = modelyard_server.__version__
         return documents.ServerMetadata(
-            name="modelyard-server", version=version, extensions=list(modelyard_server.EXTENSIONS)
+            name=modelyard_server.NAME, version=version, extensions=list(modelyard_server.EXTENSIONS)
         )
 
     @app.get("/v2/models/{model}/ready", tags=["health"], responses=_ERRORS)
@@ -93,8 +93,10 @@ def _metadata(app: FastAPI, service: ModelService) -> None:
             [documents.TensorMetadata(name=s.name, datatype=s.datatype, shape=list(s.shape)) for s in specs]
             for specs in (served.signature.inputs, served.signature.outputs)
         )
-        platform, versions = f"modelyard_{served.package.card.format}", service.models.versions(model)
-        return documents.ModelMetadata(name=model, versions=versions, platform=platform, inputs=inputs, outputs=outputs)
+        versions = service.models.versions(model)
+        return documents.ModelMetadata(
+            name=model, versions=versions, platform=served.platform, inputs=inputs, outputs=outputs
+        )
 
     @app.get("/v1/models", tags=["v1"])
     async def models() -> documents.ModelList:
@@ -108,7 +110,7 @@ def _metadata(app: FastAPI, service: ModelService) -> None:
 
 
 def _model_ready(service: ModelService, response: Response, key: tuple[str, str]) -> documents.ModelReady:
-    ready = service.models.is_ready(*key) and not service.lifecycle.ending
+    ready = service.model_ready(*key)
     response.status_code = 200 if ready else 503
     return documents.ModelReady(name=key[0], ready=ready)
 

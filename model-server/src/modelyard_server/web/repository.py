@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request
 
+import modelyard_server
 from modelyard_server.errors import BadRequestError
 from modelyard_server.models.states import ModelState
 from modelyard_server.service import ModelService
@@ -12,7 +13,6 @@ from modelyard_server.web import body as bodies
 from modelyard_server.web import documents
 
 MAX_BYTES = 64 * 1024
-LOAD_PARAMETERS = "parameters: none is known for a load; the package's model.yaml says it all"
 _ERRORS: dict[int | str, dict[str, Any]] = {code: {"model": documents.Error} for code in (400, 404, 501)}
 
 
@@ -43,7 +43,7 @@ def add(app: FastAPI, service: ModelService) -> None:
         """Load what lies in the repository now; what serves goes on until the new one is warm, and when it fails."""
         parameters = (await _fields(request, service)).get("parameters")
         if parameters:
-            raise BadRequestError(LOAD_PARAMETERS)
+            raise BadRequestError(modelyard_server.LOAD_PARAMETERS)
         await service.load_for_client(model)
         return {}
 
