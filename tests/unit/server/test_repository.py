@@ -56,6 +56,12 @@ def test_all_versions_are_addressed_and_listed_when_asked_for(serve: Serve) -> N
     assert server.request("GET", "/v2/models/a/versions/3/ready").status == 404
 
 
+def test_a_version_that_does_not_load_stops_no_other(serve: Serve) -> None:
+    server = serve({"a/1": BROKEN, "a/2": echo_card()}, version_policy="all", model_control="explicit")
+    assert served(server, "a") == (200, "2")
+    assert server.index() == {"a/1": "UNAVAILABLE: weights are missing", "a/2": "READY"}
+
+
 def test_the_index_tells_memory(serve: Serve) -> None:
     server = serve({"a": echo_card()})
     (entry,) = server.request("POST", "/v2/repository/index").json

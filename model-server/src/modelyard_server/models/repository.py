@@ -102,15 +102,21 @@ class Repository:
     async def load(self, name: str) -> None:
         """Load what lies on disk in the place of what serves, which goes on serving when that fails.
 
-        Raises NotFoundError and StartupError.
+        A version that fails does not stop the others. Raises NotFoundError and StartupError.
         """
         async with self._locks[name]:
             candidates = (await self.scan()).get(name)
             if candidates is None:
                 raise NotFoundError(f"model {name!r} is not in the repository; it holds {states.listed(self._names)}")
             wanted = layout.wanted(candidates, self._settings.version_policy)
+            failures = []
             for candidate in wanted:
-                await self._load_version(candidate)
+                try:
+                    await self._load_version(candidate)
+                except StartupError as error:
+                    failures.append(error)
+            if failures:
+                raise failures[0]
             kept = {candidate.version for candidate in wanted}
             self._forget([key for key in self._entries if key[0] == name and key[1] not in kept])
 
