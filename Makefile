@@ -16,7 +16,7 @@ WORKERS ?= 2
 NODE_WORKERS ?= 3
 PYTEST := $(BIN)/pytest -q
 SOURCES := operator/src model-server/src trainer/src local/src
-CHECKED := $(SOURCES) tests docs/generate charts bench
+CHECKED := $(SOURCES) tests docs/generate charts bench model-server/generate-rpc.py
 
 .PHONY: help
 help: ## Show this list
@@ -107,10 +107,11 @@ bench-control-plane: venv scale-tools ## Measure the operator with MODELS="100 1
 	@echo "make generate writes docs/performance.md from the results"
 
 .PHONY: generate
-generate: venv chart-tools ## Write all generated files: CRDs, manifests, reference, chart README
+generate: venv chart-tools ## Write all generated files: CRDs, manifests, gRPC code, reference, chart README
 	$(BIN)/python -m modelyard_operator.crd --manifests manifests/crds --chart charts/modelyard/templates/crds
 	$(BIN)/python charts/render-readme.py
 	MODELYARD_HELM=$(HELM) charts/render-install.sh >/dev/null
+	$(BIN)/python model-server/generate-rpc.py
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m bench.report
 

@@ -35,6 +35,7 @@ METRICS = {
     "model_server_rejected_total": "model version reason",
     "model_server_model_ready": "model version",
     "model_server_model_load_duration_seconds": "model version",
+    "model_server_parameter_bytes": "model version",
     "model_server_model_info": "model version format digest device",
     "model_server_memory_bytes": "model version",
     "model_server_gpu_memory_bytes": "model version kind",

@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"modelyard-server {modelyard_server.__version__}")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    _serve_flags(commands.add_parser("serve", help="serve one package over HTTP", description=_SERVE))
+    _serve_flags(commands.add_parser("serve", help="serve one package or several over HTTP", description=_SERVE))
     _fetch_flags(commands.add_parser("fetch", help="download, verify and unpack a package", description=_FETCH))
     verify = commands.add_parser("verify", help="check a package's files against its manifest and print the digest")
     verify.add_argument("dir", type=Path, metavar="DIR")
@@ -36,21 +36,32 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-_SERVE = """Serve one package. Settings come from the environment, flags win: MODEL_PATH, MODEL_NAME, PORT,
+_SERVE = """Serve one package, or a repository of several. Settings come from the environment, flags win:
+MODEL_PATH, MODEL_NAME, PORT,
 MODELYARD_MAX_BATCH_ROWS (64), MODELYARD_MAX_BATCH_DELAY (0 s), MODELYARD_MAX_QUEUE_ROWS (1024),
 MODELYARD_QUEUE_TIMEOUT (30 s), MODELYARD_LOAD_TIMEOUT (600 s), MODELYARD_DRAIN_TIMEOUT (30 s),
 MODELYARD_UNSAFE_FORMATS (Deny), MODELYARD_MODEL_FORMAT, MODELYARD_DEVICE (auto), MODELYARD_THREADS,
-MODELYARD_MAX_BODY_BYTES (64 MiB), MODELYARD_LOG_FORMAT (json)."""
+MODELYARD_MAX_BODY_BYTES (64 MiB), MODELYARD_LOG_FORMAT (json), MODELYARD_GRPC_PORT (0: none),
+MODELYARD_REPOSITORY, MODELYARD_VERSION_POLICY (latest), MODELYARD_MODEL_CONTROL (none), MODELYARD_LOAD_MODELS (all)."""
 _FETCH = """Fetch a package from s3://, https:// or pvc:// into --dest, verified against its manifest before it is
 visible there. S3 settings: AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN;
 files of the same names in --credentials win. For https: TOKEN, or USERNAME and PASSWORD, and CA_CERT."""
 
 
 def _serve_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", metavar="DIR", help="directory of the package (MODEL_PATH)")
+    source = command.add_mutually_exclusive_group()
+    source.add_argument("--model", metavar="DIR", help="directory of the package (MODEL_PATH)")
+    source.add_argument("--repository", metavar="DIR", help="directory of several models, NAME/VERSION/package or "
+                        "NAME/package (MODELYARD_REPOSITORY)")  # fmt: skip
+    command.add_argument("--version-policy", choices=("latest", "all"), help="(MODELYARD_VERSION_POLICY, latest)")
+    command.add_argument("--model-control", choices=("none", "explicit"), help="(MODELYARD_MODEL_CONTROL, none)")
+    command.add_argument("--load-models", metavar="NAMES", help="models to serve from the start, separated by commas "
+                         "(MODELYARD_LOAD_MODELS; all when absent)")  # fmt: skip
     command.add_argument("--name", help="model name in URLs (MODEL_NAME; the package's name when absent)")
     command.add_argument("--host", help="address to bind (all addresses when absent)")
     command.add_argument("--port", help="port to bind, 0 for a free one (PORT, 8080)")
+    command.add_argument("--grpc-port", metavar="PORT", help="port for gRPC, by custom 9000 "
+                         "(MODELYARD_GRPC_PORT; 0, the default, means none)")  # fmt: skip
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), help="(MODELYARD_DEVICE, auto)")
     command.add_argument("--log-format", choices=("json", "text"), help="(MODELYARD_LOG_FORMAT, json)")
     _termination_flag(command)
@@ -80,8 +91,13 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     """Environment first, flags over it; both go through one parser."""
     env = dict(os.environ)
     flags = {"MODEL_PATH": arguments.model, "MODEL_NAME": arguments.name, "PORT": arguments.port,
+             "MODELYARD_GRPC_PORT": arguments.grpc_port,
+             "MODELYARD_REPOSITORY": arguments.repository, "MODELYARD_VERSION_POLICY": arguments.version_policy,
+             "MODELYARD_MODEL_CONTROL": arguments.model_control, "MODELYARD_LOAD_MODELS": arguments.load_models,
              "MODELYARD_DEVICE": arguments.device, "MODELYARD_LOG_FORMAT": arguments.log_format}  # fmt: skip
     env.update({name: value for name, value in flags.items() if value is not None})
+    if arguments.model is not None:
+        env.pop("MODELYARD_REPOSITORY", None)
     settings = Settings.from_env(env)
     return msgspec.structs.replace(settings, host=arguments.host or "")
 

@@ -52,6 +52,12 @@ class InferenceError(RequestError):
     status = 500
 
 
+class UnsupportedError(RequestError):
+    """This server is not set up to do it."""
+
+    status = 501
+
+
 class NotReadyError(RequestError):
     """Loading, draining or failed: another replica answers."""
 
@@ -60,7 +66,7 @@ class NotReadyError(RequestError):
 
 
 class DeadlineExceededError(RequestError):
-    """The request waited in the queue for longer than the queue timeout."""
+    """The request waited in the queue for longer than the server's limit, or than its own."""
 
     status = 504
 

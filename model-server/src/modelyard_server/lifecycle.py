@@ -2,8 +2,6 @@
 
 from enum import StrEnum
 
-from modelyard_server.errors import NotReadyError
-
 
 class State(StrEnum):
     """What readiness answers follow from."""
@@ -30,8 +28,13 @@ class Lifecycle:
         """Are we answering only what still arrives?"""
         return self.state is State.DRAINING
 
+    @property
+    def ending(self) -> bool:
+        """Will this process be gone soon?"""
+        return self.state in (State.DRAINING, State.FAILED)
+
     def loaded(self) -> None:
-        """Model is loaded and warm."""
+        """What was asked for at the start is loaded and warm."""
         if self.state is State.STARTING:
             self.state = State.READY
 
@@ -43,10 +46,3 @@ class Lifecycle:
     def fail(self) -> None:
         """Nothing can be served any more."""
         self.state = State.FAILED
-
-    def require_serving(self, name: str) -> None:
-        """Raise NotReadyError unless requests are answered; a draining server still answers."""
-        if self.state is State.STARTING:
-            raise NotReadyError(f"model {name!r} is still loading")
-        if self.state is State.FAILED:
-            raise NotReadyError(f"model {name!r} has failed; the server is about to restart")

@@ -18,6 +18,8 @@ PREFIX = "model_server_"
 LABELS = ("model", "version")
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+Names = tuple[str, str]
+"""Model and version."""
 REJECTIONS = ("queue_full", "timeout", "draining", "loading", "failed", "too_large")
 _STATM = Path("/proc/self/statm")
 _PAGE = 4096
@@ -30,72 +32,46 @@ class Metrics:
         self.registry = CollectorRegistry()
         GCCollector(self.registry)
         ProcessCollector(registry=self.registry)
-        self._requests = self._counter("requests_total", "Requests answered.", "code", "protocol")
-        self._duration = self._histogram("request_duration_seconds", "Whole request inside the server.", SECONDS)
-        self._queue = self._histogram("queue_duration_seconds", "Wait for a batch.", SECONDS)
-        self._inference = self._histogram("inference_duration_seconds", "One batch through the model.", SECONDS)
-        self._rows = self._histogram("batch_rows", "Rows of a batch.", ROWS)
-        self._rejected = self._counter("rejected_total", "Requests refused.", "reason")
-        self._queue_rows = self._gauge("queue_rows", "Rows waiting.")
-        self._inflight = self._gauge("inflight_requests", "Requests inside the server.")
-        self._ready = self._gauge("model_ready", "1 when the model is loaded and warm.")
-        self._load = self._gauge("model_load_duration_seconds", "Load and warm-up.")
-        self._info = self._gauge("model_info", "The served package.", "format", "digest", "device")
-        self._memory = self._gauge("memory_bytes", "Resident memory of the process.")
-        self._codes: dict[tuple[int, str], Counter] = {}
-        self._refusals: dict[str, Counter] = {}
-        self.bind("", "")
+        self.requests = self._counter("requests_total", "Requests answered.", "code", "protocol")
+        self.duration = self._histogram("request_duration_seconds", "Whole request inside the server.", SECONDS)
+        self.queue = self._histogram("queue_duration_seconds", "Wait for a batch.", SECONDS)
+        self.inference = self._histogram("inference_duration_seconds", "One batch through the model.", SECONDS)
+        self.rows = self._histogram("batch_rows", "Rows of a batch.", ROWS)
+        self.rejections = self._counter("rejected_total", "Requests refused.", "reason")
+        self.queue_rows = self._gauge("queue_rows", "Rows waiting.")
+        self.inflight = self._gauge("inflight_requests", "Requests inside the server.")
+        self.model_ready = self._gauge("model_ready", "1 when the model is loaded and warm.")
+        self.load = self._gauge("model_load_duration_seconds", "Load and warm-up.")
+        self.parameters = self._gauge(
+            "parameter_bytes", "Memory of the model's weights and buffers, counted one by one."
+        )
+        self.info = self._gauge("model_info", "The served package.", "format", "digest", "device")
+        self.memory = self._gauge("memory_bytes", "Resident memory of the process.")
 
-    def bind(self, model: str, version: str) -> None:
-        """Set the model and version that all figures carry; called at start and again once the package is read."""
-        self._names = (model, version)
-        for metric in (self._duration, self._queue, self._inference, self._rows, self._queue_rows, self._inflight,
-                       self._ready, self._load, self._memory, self._rejected):  # fmt: skip
-            metric.clear()
-        self._codes.clear()
-        self._duration_child = self._duration.labels(*self._names)
-        self._queue_child = self._queue.labels(*self._names)
-        self._inference_child = self._inference.labels(*self._names)
-        self._rows_child = self._rows.labels(*self._names)
-        self._refusals = {reason: self._rejected.labels(*self._names, reason) for reason in REJECTIONS}
-        self._memory.labels(*self._names).set_function(resident_bytes)
+    def of(self, model: str, version: str) -> "Figures":
+        """The figures of one version of one model."""
+        return Figures(self, (model, version))
 
-    def watch(self, queue_rows: Callable[[], int], inflight: Callable[[], int], ready: Callable[[], bool]) -> None:
-        """Gauges that are read at scrape time, so that requests need not touch them."""
-        self._queue_rows.labels(*self._names).set_function(queue_rows)
-        self._inflight.labels(*self._names).set_function(inflight)
-        self._ready.labels(*self._names).set_function(ready)
+    def remove(self, model: str, version: str) -> None:
+        """Forget a version that has left for good."""
+        families = (self.requests, self.duration, self.queue, self.inference, self.rows, self.info,
+                    self.rejections, self.queue_rows, self.inflight, self.model_ready, self.load,
+                    self.parameters)  # fmt: skip
+        for family in families:
+            family.remove_by_labels({"model": model, "version": version})
 
-    def loaded(self, seconds: float, package_format: str, digest: str, device: str) -> None:
-        """The model is in service."""
-        self._load.labels(*self._names).set(seconds)
-        self._info.labels(*self._names, package_format, digest, device).set(1)
+    def watch_ready(self, model: str, version: str, ready: Callable[[], bool]) -> None:
+        """Whether a version serves, read at scrape time."""
+        self.model_ready.labels(model, version).set_function(ready)
 
-    def watch_device(self, device_memory: Callable[[], Mapping[str, int]]) -> None:
-        """Accelerator memory, asked for at scrape time."""
-        if device_memory():
-            self.registry.register(_DeviceMemory(self._names, device_memory))
+    def watch_process(self, names: Names, device_memory: Callable[[], Mapping[str, int]]) -> None:
+        """Memory of the whole process; it carries the labels of its model where there is only one."""
+        self.memory.labels(*names).set_function(resident_bytes)
+        self.registry.register(_DeviceMemory(names, device_memory))
 
-    def answered(self, protocol: str, code: int, seconds: float) -> None:
-        """One request is done."""
-        child = self._codes.get((code, protocol))
-        if child is None:
-            child = self._codes[code, protocol] = self._requests.labels(*self._names, str(code), protocol)
-        child.inc()
-        self._duration_child.observe(seconds)
-
-    def batch(self, rows: int, inference_seconds: float, queue_seconds: list[float]) -> None:
-        """One batch is done."""
-        self._rows_child.observe(rows)
-        self._inference_child.observe(inference_seconds)
-        for seconds in queue_seconds:
-            self._queue_child.observe(seconds)
-
-    def rejected(self, reason: str) -> None:
-        """One request was refused."""
-        child = self._refusals.get(reason)
-        if child is not None:
-            child.inc()
+    def rejected(self, model: str, version: str, reason: str) -> None:
+        """One request was refused before it came to a model."""
+        self.rejections.labels(model, version, reason).inc()
 
     def render(self) -> bytes:
         """The text exposition."""
@@ -111,16 +87,63 @@ class Metrics:
         return Histogram(PREFIX + name, text, LABELS, registry=self.registry, buckets=buckets)
 
 
+class Figures:
+    """Children for one version of one model, resolved once."""
+
+    def __init__(self, metrics: Metrics, names: Names) -> None:
+        self._metrics = metrics
+        self._names = names
+        self._codes: dict[tuple[int, str], Counter] = {}
+        self._duration = metrics.duration.labels(*names)
+        self._queue = metrics.queue.labels(*names)
+        self._inference = metrics.inference.labels(*names)
+        self._rows = metrics.rows.labels(*names)
+        self._refusals = {reason: metrics.rejections.labels(*names, reason) for reason in REJECTIONS}
+
+    def watch(self, queue_rows: Callable[[], int], inflight: Callable[[], int]) -> None:
+        """Gauges that are read at scrape time, so that requests need not touch them."""
+        self._metrics.queue_rows.labels(*self._names).set_function(queue_rows)
+        self._metrics.inflight.labels(*self._names).set_function(inflight)
+
+    def loaded(self, seconds: float, parameter_bytes: int, package: tuple[str, str, str]) -> None:
+        """The model is in service; `package` is format, digest and device."""
+        self._metrics.load.labels(*self._names).set(seconds)
+        self._metrics.parameters.labels(*self._names).set(parameter_bytes)
+        self._metrics.info.remove_by_labels({"model": self._names[0], "version": self._names[1]})
+        self._metrics.info.labels(*self._names, *package).set(1)
+
+    def answered(self, protocol: str, code: int, seconds: float) -> None:
+        """One request is done."""
+        child = self._codes.get((code, protocol))
+        if child is None:
+            child = self._codes[code, protocol] = self._metrics.requests.labels(*self._names, str(code), protocol)
+        child.inc()
+        self._duration.observe(seconds)
+
+    def batch(self, rows: int, inference_seconds: float, queue_seconds: list[float]) -> None:
+        """One batch is done."""
+        self._rows.observe(rows)
+        self._inference.observe(inference_seconds)
+        for seconds in queue_seconds:
+            self._queue.observe(seconds)
+
+    def rejected(self, reason: str) -> None:
+        """One request was refused."""
+        self._refusals[reason].inc()
+
+
 class _DeviceMemory:
     """Collector of accelerator memory."""
 
-    def __init__(self, names: tuple[str, str], device_memory: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(self, names: Names, device_memory: Callable[[], Mapping[str, int]]) -> None:
         self._names = names
         self._device_memory = device_memory
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
+        if not (memory := self._device_memory()):
+            return
         family = GaugeMetricFamily(PREFIX + "gpu_memory_bytes", "Accelerator memory.", labels=(*LABELS, "kind"))
-        for kind, size in self._device_memory().items():
+        for kind, size in memory.items():
             family.add_metric((*self._names, kind), size)
         yield family
 

@@ -1,50 +1,32 @@
-"""The served model: state, queue and worker in one place. Knows no HTTP; `web` and `serving` use it."""
+"""The process's models, state and inference thread in one place. Knows no HTTP; `web`, `rpc` and `serving` use it."""
 
 import asyncio
 import gc
 import logging
-import time
+from collections.abc import Mapping
 
-import msgspec
-
-from modelyard_server.batching.batcher import Batcher, Limits, Receive
-from modelyard_server.batching.execution import Arrays
 from modelyard_server.batching.worker import Worker
-from modelyard_server.engines import registry
-from modelyard_server.engines.model import LoadOptions, Model
-from modelyard_server.errors import NotReadyError, PackageError, StartupError
+from modelyard_server.errors import BadRequestError, NotReadyError, StartupError, UnsupportedError
 from modelyard_server.lifecycle import Lifecycle
 from modelyard_server.metrics import Metrics
-from modelyard_server.package import files
-from modelyard_server.package.files import Package
-from modelyard_server.protocol.signature import Signature
+from modelyard_server.models import layout
+from modelyard_server.models.layout import Candidate
+from modelyard_server.models.repository import Repository
 from modelyard_server.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-class Served(msgspec.Struct, frozen=True):
-    """What is there once the model is loaded."""
-
-    package: Package
-    model: Model
-    signature: Signature
-    batcher: Batcher
-
-
 class ModelService:
-    """One model from start to drain."""
+    """All models of the process from start to drain."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.lifecycle = Lifecycle()
         self.metrics = Metrics()
-        self.name = settings.name
-        self.served: Served | None = None
-        self.inflight = 0
-        self.last_request = time.monotonic()
         self._worker = Worker(asyncio.get_running_loop(), self.lifecycle.fail)
-        self._watch_gauges()
+        self.models = Repository(settings, self._worker, self.metrics)
+        self._asked: frozenset[str] = frozenset()
 
     @property
     def live(self) -> bool:
@@ -52,88 +34,93 @@ class ModelService:
         return self._worker.alive
 
     @property
-    def version(self) -> str:
-        """The package's version; empty while it loads."""
-        return self.served.package.card.version if self.served else ""
+    def ready(self) -> bool:
+        """Are all models that were asked for at the start in service, but for those that were unloaded since?"""
+        return self.lifecycle.ready and all(self.models.is_ready(name) for name in self._asked)
+
+    def model_ready(self, name: str, version: str = "") -> bool:
+        """Does a model, or one of its versions, take requests? Raises NotFoundError."""
+        return self.models.is_ready(name, version) and not self.lifecycle.ending
+
+    @property
+    def inflight(self) -> int:
+        """Requests inside the server."""
+        return sum(served.inflight for served in self.models.all_served())
+
+    @property
+    def last_request(self) -> float:
+        """When the last inference request was answered (monotonic); 0 without any."""
+        return max((served.last_request for served in self.models.all_served()), default=0.0)
 
     async def load(self) -> None:
-        """Read, load and warm up on the worker thread; raises StartupError."""
-        started = time.perf_counter()
-        timeout = self.settings.load_timeout
+        """Load what is asked for; raises StartupError when nobody could load later what does not load now."""
         try:
-            async with asyncio.timeout(timeout):
-                package, model = await self._worker.call(self._load)
-        except TimeoutError as error:
-            self.lifecycle.fail()
-            message = f"the model was not loaded within {timeout:g} s; raise spec.server.loadTimeout"
-            raise StartupError("LoadFailed", message) from error
+            found = await self._asked_for()
+            single = self.settings.repository is None
+            names = next(((one.name, one.version) for (one, *_) in found.values()), ("", "")) if single else ("", "")
+            self.metrics.watch_process(names, self._device_memory)
+            for name in found:
+                await self._load(name)
         except StartupError:
             self.lifecycle.fail()
             raise
-        self._serve(package, model, time.perf_counter() - started)
-
-    def _load(self) -> tuple[Package, Model]:
-        settings = self.settings
-        try:
-            package = files.read(settings.model)
-        except (PackageError, OSError) as error:
-            raise StartupError("LoadFailed", str(error)) from error
-        wanted = settings.model_format
-        if wanted and wanted != package.card.format:
-            message = f"model.yaml: format is {package.card.format!r}, spec.model.format asks for {wanted!r}"
-            raise StartupError("LoadFailed", message)
-        options = LoadOptions(settings.device, settings.threads, settings.unsafe_formats, settings.max_batch_rows)
-        try:
-            return package, registry.load(package, options)
-        except StartupError:
-            raise
-        except Exception as error:
-            raise StartupError("LoadFailed", f"{type(error).__name__}: {error}") from error
-
-    def _serve(self, package: Package, model: Model, seconds: float) -> None:
-        settings, card = self.settings, package.card
-        limits = Limits(
-            settings.max_batch_rows, settings.max_batch_delay, settings.max_queue_rows, settings.queue_timeout
-        )
-        batcher = Batcher(self._worker, model.predict, limits, self.metrics)
-        self.name = settings.name or card.name
-        self.served = Served(package, model, Signature(card.inputs, card.outputs), batcher)
-        self.metrics.bind(self.name, card.version)
-        self._watch_gauges()
-        self.metrics.loaded(seconds, card.format, package.digest, model.device)
-        self.metrics.watch_device(model.device_memory)
-        # A full collection over torch's and FastAPI's 190,000 objects takes 100 ms; frozen, they are not walked.
-        gc.collect()
-        gc.freeze()
         self.lifecycle.loaded()
-        fields = {"model": self.name, "version": card.version, "format": card.format, "digest": package.digest}
-        log.info("model is ready", extra={**fields, "device": model.device, "seconds": round(seconds, 3)})
 
-    def _watch_gauges(self) -> None:
-        self.metrics.watch(self._queued_rows, lambda: self.inflight, lambda: self.lifecycle.ready)
+    async def _asked_for(self) -> Mapping[str, tuple[Candidate, ...]]:
+        settings = self.settings
+        found = await self.models.scan()
+        names = found if settings.load_models is None else settings.load_models
+        if missing := set(names) - set(found):
+            message = f"{settings.repository}: holds no model {', '.join(sorted(missing))}"
+            raise StartupError("LoadFailed", f"{message}; it holds {', '.join(sorted(found)) or 'none'}")
+        if not names and settings.model_control == "none":
+            raise StartupError(
+                "LoadFailed", f"{settings.repository}: holds no package; expected NAME/VERSION/model.yaml"
+            )
+        asked = {name: found[name] for name in names}
+        self._asked = frozenset(asked)
+        for candidates in asked.values():
+            self.models.expect(layout.wanted(candidates, settings.version_policy))
+        return asked
 
-    def _queued_rows(self) -> int:
-        return self.served.batcher.queued_rows if self.served else 0
-
-    def require_served(self) -> Served:
-        """What is loaded; raises NotReadyError while it is not."""
+    async def _load(self, name: str) -> None:
         try:
-            self.lifecycle.require_serving(self.name)
-        except NotReadyError:
-            self.metrics.rejected("failed" if self.served else "loading")
-            raise
-        if self.served is None:
-            raise RuntimeError("a serving state without a model")
-        return self.served
+            await self.models.load(name)
+        except StartupError as error:
+            if self.settings.repository is None:
+                raise
+            if self.settings.model_control == "none":
+                raise StartupError(error.reason, f"model {name!r}: {error}") from error
+            log.error("%s", error, extra={"model": name, "reason": error.reason})  # noqa: TRY400 (it says it all)
 
-    async def infer(self, inputs: Arrays, rows: int, receive: Receive) -> Arrays:
-        """Queue one request and wait for its outputs; raises RequestError or ClientGoneError."""
-        return await self.require_served().batcher.submit(inputs, rows, receive)
+    async def load_for_client(self, name: str) -> None:
+        """Load or replace a model, as the repository extension asks; raises RequestError."""
+        self._require_control()
+        try:
+            await self.models.load(name)
+        except StartupError as error:
+            raise BadRequestError(f"model {name!r} was not loaded: {error}") from error
+
+    async def unload_for_client(self, name: str) -> None:
+        """Take a model out of service; readiness no longer asks for it. Raises RequestError."""
+        self._require_control()
+        self._asked -= {name}
+        await self.models.unload(name)
+
+    def _require_control(self) -> None:
+        if self.settings.model_control != "explicit":
+            raise UnsupportedError("models are not loaded and unloaded here; the server needs --model-control explicit")
+        if self.lifecycle.ending:
+            raise NotReadyError("the server is shutting down")
+
+    def _device_memory(self) -> Mapping[str, int]:
+        """Of the device that they share: every model on it gives the same figures."""
+        found = (served.model.device_memory() for served in self.models.all_served())
+        return next((memory for memory in found if memory), {})
 
     def close(self) -> None:
         """Refuse what waits and let the worker end."""
         self.lifecycle.drain()
-        if self.served is not None:
-            self.served.batcher.close()
+        self.models.close("the server is shutting down")
         self._worker.stop()
         gc.unfreeze()  # native libraries complain at exit about objects that were never collected

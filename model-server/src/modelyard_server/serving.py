@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Generator
+from typing import Protocol
 
 import uvicorn
 
@@ -14,12 +15,15 @@ from modelyard_server.service import ModelService
 from modelyard_server.settings import Settings
 from modelyard_server.web import management
 from modelyard_server.web.front import Front
-from modelyard_server.web.inference import Inference
 
 KEEP_ALIVE = 75
 """Seconds; longer than the usual 60 of load balancers, so that they close idle connections, not we."""
 IDLE_AFTER = 0.5
 """Seconds without a request after which a draining server takes itself to be out of every load balancer."""
+LAST_CALLS = 0.5
+"""Seconds for gRPC calls that came in at the very end of a drain."""
+UNREAD_AFTER = 10.0
+"""Seconds after which a client that takes nothing of its answer is cut off; the kernel watches, so it costs nothing."""
 log = logging.getLogger(__name__)
 
 
@@ -31,6 +35,13 @@ class _Server(uvicorn.Server):
         yield
 
 
+class Rpc(Protocol):
+    """The gRPC server, whose module is imported only when its port is on."""
+
+    async def start(self) -> None: ...
+    async def stop(self, grace: float) -> None: ...
+
+
 async def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT and return after the drain; raises StartupError when the model cannot load."""
     stop = asyncio.Event()
@@ -40,22 +51,36 @@ async def run(settings: Settings) -> None:
     service = ModelService(settings)
     listener = bind(settings.host, settings.port)
     server = create_server(service)
+    rpc = create_rpc(service)
     http = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        log.info("listening", extra={"port": listener.getsockname()[1], "model_path": str(settings.model)})
+        if rpc is not None:
+            await rpc.start()
+        path = settings.repository or settings.model
+        log.info("listening", extra={"port": listener.getsockname()[1], "model_path": str(path)})
         if await _load(service, stop):
             await stop.wait()
             await drain(service, settings.drain_timeout)
     finally:
+        if rpc is not None:
+            await rpc.stop(LAST_CALLS)
         service.close()
         server.should_exit = True
         await http
 
 
+def create_rpc(service: ModelService) -> Rpc | None:
+    """The gRPC server of one service, if its port is on."""
+    if service.settings.grpc_port == 0:
+        return None
+    from modelyard_server.rpc.server import RpcServer  # noqa: PLC0415 (15 MB and 0.1 s)
+
+    return RpcServer(service)
+
+
 def create_server(service: ModelService) -> uvicorn.Server:
     """The HTTP server of one service."""
-    inference = Inference(service)
-    front = Front(service, inference, management.create(service))
+    front = Front(service, management.create(service))
     config = uvicorn.Config(
         front,
         interface="asgi3",
@@ -73,7 +98,16 @@ def create_server(service: ModelService) -> uvicorn.Server:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; without a host on all addresses, IPv4 and IPv6 alike where the node has both."""
+    """A listening socket; without a host on all addresses, IPv4 and IPv6 alike where the node has both.
+
+    Its connections end when the client does not take a byte of its answer for UNREAD_AFTER.
+    """
+    listener = _bind(host, port)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_AFTER * 1000))
+    return listener
+
+
+def _bind(host: str, port: int) -> socket.socket:
     if host:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)
@@ -102,12 +136,12 @@ async def drain(service: ModelService, limit: float) -> None:
     """Not ready any more, but answer what still arrives, until it is quiet or the time is over.
 
     Endpoints are removed from load balancers while this runs; every answer carries `Connection: close`, so clients
-    with open connections move on without losing a request.
+    with open connections move on without losing a request. gRPC connections reach their age and move on likewise.
     """
     service.lifecycle.drain()
-    started = service.last_request = time.monotonic()
+    started = time.monotonic()
     while (now := time.monotonic()) < started + limit:
-        if service.inflight == 0 and now - service.last_request >= IDLE_AFTER:
+        if service.inflight == 0 and now - max(started, service.last_request) >= IDLE_AFTER:
             break
         await asyncio.sleep(0.02)
     log.info("drained", extra={"seconds": round(time.monotonic() - started, 3), "unfinished": service.inflight})

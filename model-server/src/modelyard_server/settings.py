@@ -9,6 +9,8 @@ import msgspec
 UnsafeFormats = Literal["Deny", "Allow"]
 Device = Literal["auto", "cpu", "cuda"]
 LogFormat = Literal["json", "text"]
+VersionPolicy = Literal["latest", "all"]
+ModelControl = Literal["none", "explicit"]
 T = TypeVar("T")
 
 
@@ -23,9 +25,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Directory of the model package."""
     name: str = ""
     """Name in URLs and metrics; the package's own name when empty."""
+    repository: Path | None = None
+    """Directory of several models, NAME/VERSION/package or NAME/package; in the place of the one package."""
+    version_policy: VersionPolicy = "latest"
+    """Which versions of a model are served: the highest, or all."""
+    model_control: ModelControl = "none"
+    """Whether clients may load and unload models: explicit, or none."""
+    load_models: tuple[str, ...] | None = None
+    """Models of the repository to serve from the start, separated by commas; all when it is not set."""
     host: str = ""
     """Address to bind; empty means every address, IPv6 too where the node has it."""
     port: int = 8080
+    grpc_port: int = 0
+    """Port for gRPC, by custom 9000; 0 means none, which saves 15 MB and 0.1 s."""
     max_batch_rows: int = 64
     max_batch_delay: float = 0.0
     """Seconds to wait for a fuller batch. Zero is best for most models: a batch grows while the previous one runs."""
@@ -79,10 +91,19 @@ def _text(text: str, _key: str) -> str:
     return text
 
 
+def _names(text: str, _key: str) -> tuple[str, ...]:
+    return tuple(name for part in text.split(",") if (name := part.strip()))
+
+
 _ENVIRONMENT: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "model": ("MODEL_PATH", _path),
     "name": ("MODEL_NAME", _text),
+    "repository": ("MODELYARD_REPOSITORY", _path),
+    "version_policy": ("MODELYARD_VERSION_POLICY", _one_of("latest", "all")),
+    "model_control": ("MODELYARD_MODEL_CONTROL", _one_of("none", "explicit")),
+    "load_models": ("MODELYARD_LOAD_MODELS", _names),
     "port": ("PORT", _number(int, 0)),
+    "grpc_port": ("MODELYARD_GRPC_PORT", _number(int, 0)),
     "max_batch_rows": ("MODELYARD_MAX_BATCH_ROWS", _number(int, 1)),
     "max_batch_delay": ("MODELYARD_MAX_BATCH_DELAY", _number(float, 0)),
     "max_queue_rows": ("MODELYARD_MAX_QUEUE_ROWS", _number(int, 1)),

@@ -1,9 +1,10 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from modelyard_server.package.card import ModelCard
 from unit.server import echo_engine, live
 
 
@@ -13,6 +14,23 @@ def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[live.LiveServer]:
     server = live.start(tmp_path_factory.mktemp("echo"))
     yield server
     server.stop()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., live.LiveServer]]:
+    """Start servers of a repository, `tmp_path`, with settings of the test's own."""
+    echo_engine.gate.clear()
+    echo_engine.blocked.clear()
+    servers: list[live.LiveServer] = []
+
+    def make(models: Mapping[str, ModelCard], **options: Any) -> live.LiveServer:
+        servers.append(live.start_repository(tmp_path, models, **options))
+        return servers[-1]
+
+    yield make
+    echo_engine.gate.set()
+    for server in servers:
+        server.stop()
 
 
 @pytest.fixture

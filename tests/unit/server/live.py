@@ -3,8 +3,9 @@
 import asyncio
 import http.client
 import json
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,12 @@ class Reply(msgspec.Struct):
         return json.loads(self.body)
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class LiveServer:
     """Runs `ModelService` behind uvicorn on a free loopback port."""
 
@@ -72,6 +79,9 @@ class LiveServer:
         service = ModelService(settings)
         server = serving.create_server(service)
         http_task = asyncio.create_task(server.serve(sockets=[self._socket]))
+        rpc = serving.create_rpc(service)
+        if rpc is not None:
+            await rpc.start()
         self._started.set_result((service, server))
         try:
             await service.load()
@@ -79,6 +89,8 @@ class LiveServer:
         except StartupError as error:
             self._loaded.set_exception(error)
         await http_task
+        if rpc is not None:
+            await rpc.stop(0)
         service.close()
 
     def wait_loaded(self) -> None:
@@ -98,14 +110,33 @@ class LiveServer:
         finally:
             connection.close()
 
-    def infer(self, data: Any, shape: list[int], datatype: str = "FP32", **fields: Any) -> Reply:
+    def infer(
+        self, data: Any, shape: list[int], datatype: str = "FP32", *, model: str = "echo", **fields: Any
+    ) -> Reply:
+        """`model` is a name, or `name/versions/version`."""
         tensor = {"name": "x", "shape": shape, "datatype": datatype, "data": data}
-        return self.request("POST", "/v2/models/echo/infer", {"inputs": [tensor], **fields})
+        return self.request("POST", f"/v2/models/{model}/infer", {"inputs": [tensor], **fields})
+
+    def index(self, *, ready: bool = False) -> dict[str, str]:
+        """State by `name/version`, with the reason behind a colon where there is one."""
+        entries = self.request("POST", "/v2/repository/index", {"ready": ready}).json
+        texts = {f"{e['name']}/{e['version']}": f"{e['state']}: {e['reason']}" for e in entries}
+        return {key: text.removesuffix(": ") for key, text in texts.items()}
 
     def stop(self) -> None:
         self._server.should_exit = True
         self._thread.join(10)
         self._socket.close()
+
+
+def start_repository(root: Path, models: Mapping[str, ModelCard], **settings: Any) -> LiveServer:
+    """Serve packages by their path below a repository: `name/version` or `name`."""
+    registry.ENGINES.update(ECHO)  # type: ignore[attr-defined]
+    root.mkdir(parents=True, exist_ok=True)
+    for path, card in models.items():
+        write_package(root / path, card)
+    wait = settings.pop("wait_loaded", True)
+    return LiveServer(Settings(model=Path("/nowhere"), repository=root, **settings), wait_loaded=wait)
 
 
 def start(root: Path, card: ModelCard | None = None, *, wait_loaded: bool = True, **settings: Any) -> LiveServer:

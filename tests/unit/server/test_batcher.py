@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 
 from modelyard_server.batching import batcher as batching
-from modelyard_server.batching.batcher import Batcher, Limits
+from modelyard_server.batching.batcher import Batcher, ClientGoneError, Limits
 from modelyard_server.batching.execution import Arrays
 from modelyard_server.batching.worker import Worker
-from modelyard_server.errors import InferenceError, NotReadyError
+from modelyard_server.errors import DeadlineExceededError, InferenceError, NotReadyError
 from modelyard_server.metrics import Metrics
 
 HOUR = 3600.0
@@ -66,15 +66,15 @@ async def start(model: Model) -> AsyncIterator[Start]:
     worker = Worker(asyncio.get_running_loop(), lambda: None)
 
     def make(delay: float) -> Batcher:
-        return Batcher(worker, model.predict, Limits(4, delay, 64, 10 * HOUR), Metrics())
+        return Batcher(worker, model.predict, Limits(4, delay, 64, 10 * HOUR), Metrics().of("m", "1"))
 
     yield make
     model.gate.set()
     worker.stop()
 
 
-def submit(batcher: Batcher, rows: int, width: int = 1) -> asyncio.Future[Arrays]:
-    return batcher.submit({"x": np.zeros((rows, width), np.float32)}, rows)
+def submit(batcher: Batcher, rows: int, width: int = 1, timeout: float | None = None) -> asyncio.Future[Arrays]:
+    return batcher.submit({"x": np.zeros((rows, width), np.float32)}, rows, timeout=timeout)
 
 
 async def turn() -> None:
@@ -135,3 +135,63 @@ async def test_a_request_after_the_death_of_the_worker_is_refused(start: Start, 
         await answered(submit(batcher, 1))
     with pytest.raises(NotReadyError, match="inference thread has died"):
         submit(batcher, 1)
+
+
+async def test_a_deadline_of_its_own_ends_a_request_behind_others(start: Start, model: Model) -> None:
+    batcher = start(0.0)
+    model.gate.clear()
+    running = submit(batcher, 1)
+    await turn()
+    patient, hasty = submit(batcher, 1), submit(batcher, 2, timeout=0.01)
+    with pytest.raises(DeadlineExceededError, match=r"waited 0\.01 s"):
+        await answered(hasty)
+    assert batcher.queued_rows == 1
+    model.gate.set()
+    await answered(running, patient)
+
+
+async def test_a_deadline_beyond_the_servers_limit_changes_nothing(start: Start, clock: Clock) -> None:
+    batcher = start(HOUR)
+    request = submit(batcher, 1, timeout=1000 * HOUR)
+    clock.now = 11 * HOUR
+    with pytest.raises(DeadlineExceededError, match=r"waited 3\.6e\+04 s"):
+        await answered(request)
+
+
+async def test_a_withdrawn_request_leaves_its_place(start: Start, model: Model) -> None:
+    batcher = start(0.0)
+    model.gate.clear()
+    running = submit(batcher, 1)
+    await turn()
+    waiting = submit(batcher, 3)
+    batcher.withdraw(waiting)
+    batcher.withdraw(running)
+    assert batcher.queued_rows == 0
+    with pytest.raises(ClientGoneError):
+        await answered(waiting)
+    model.gate.set()
+    await answered(running)
+    assert model.batches == [1]
+
+
+async def test_models_with_work_take_turns(model: Model) -> None:
+    worker = Worker(asyncio.get_running_loop(), lambda: None)
+    order: list[str] = []
+
+    def batcher(name: str) -> Batcher:
+        def predict(inputs: Arrays) -> Arrays:
+            order.append(name)
+            return model.predict(inputs)
+
+        return Batcher(worker, predict, Limits(1, 0.0, 64, HOUR), Metrics().of(name, "1"))
+
+    model.gate.clear()
+    busy, quiet = batcher("busy"), batcher("quiet")
+    requests = [submit(busy, 1) for _ in range(4)]
+    await turn()
+    requests += [submit(quiet, 1) for _ in range(2)]
+    await turn()
+    model.gate.set()
+    await answered(*requests)
+    worker.stop()
+    assert order == ["busy", "quiet", "busy", "quiet", "busy", "busy"]

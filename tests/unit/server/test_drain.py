@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -27,12 +26,11 @@ TESTS = Path(__file__).parents[2]
 
 
 class Process:
-    """A server process on a free port, with an echo package."""
+    """A server process on a free port, with an echo package; over gRPC, too, if it gets a port for it."""
 
-    def __init__(self, folder: Path, card_description: str = "") -> None:
+    def __init__(self, folder: Path, card_description: str = "", grpc_port: int = 0) -> None:
         package = live.write_package(folder / "package", live.echo_card(description=card_description))
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port: int = probe.getsockname()[1]
+        self.port = live.free_port()
         self.termination = folder / "termination"
         command = [
             sys.executable,
@@ -44,6 +42,8 @@ class Process:
             str(self.port),
             "--host",
             "127.0.0.1",
+            "--grpc-port",
+            str(grpc_port),
         ]
         env = {**os.environ, "PYTHONPATH": str(TESTS), "MODELYARD_DRAIN_TIMEOUT": "10"}
         self.process = subprocess.Popen(

@@ -76,6 +76,22 @@ def test_torch_computes_what_the_network_computes(
     assert model.device_memory() == {}
 
 
+def test_memory_is_that_of_weights_and_buffers(tmp_path: Path) -> None:
+    save(tmp_path, Mlp(layers=(4, 3, 2)))
+    model = load(tmp_path, classifier("torch", 4, architecture=Mlp(layers=(4, 3, 2))))
+    assert model.parameter_bytes == 4 * (4 * 3 + 3 + 3 * 2 + 2)
+
+
+def test_memory_of_an_estimator_is_that_of_its_arrays(tmp_path: Path) -> None:
+    card = ModelCard(
+        name="m", version="1", format="sklearn", inputs=(TensorSpec(name="x", datatype="FP32", shape=(-1, 1000)),),
+        outputs=(TensorSpec(name="y", datatype="FP32", shape=(-1,)),),
+    )  # fmt: skip
+    estimator = LinearRegression().fit(np.random.default_rng(0).normal(size=(9, 1000)), np.arange(9))
+    skops.io.dump(estimator, tmp_path / "model.skops")
+    assert 8 * 1000 <= load(tmp_path, card).parameter_bytes < 8 * 1000 + 1000
+
+
 @pytest.mark.parametrize(
     ("step", "expected"),
     [

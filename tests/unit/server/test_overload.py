@@ -1,12 +1,15 @@
 """What happens when more arrives than the model can do, when a row is poisoned, and when parts die."""
 
+import json
 import socket
+import struct
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from modelyard_server import serving
 from unit.server import echo_engine
 from unit.server.live import LiveServer, Reply, echo_card
 
@@ -69,6 +72,40 @@ def test_waiting_too_long_is_504(start: Start) -> None:
     assert (late.status, "0.2 s in the queue" in late.json["error"]) == (504, True)
 
 
+@pytest.mark.parametrize(
+    ("headers", "parameters"),
+    [({"X-Envoy-Expected-Rq-Timeout-Ms": "50"}, {}), ({}, {"timeout": 50_000}),
+     ({"X-Envoy-Expected-Rq-Timeout-Ms": "50"}, {"timeout": 9_000_000})],
+)  # fmt: skip
+def test_a_client_bounds_its_own_wait(start: Start, headers: dict[str, str], parameters: dict[str, int]) -> None:
+    server = start()
+    with ThreadPoolExecutor(4) as pool:
+        running = blocked(server, pool, queued=1)
+        tensor = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}
+        body = {"inputs": [tensor], "parameters": parameters}
+        late = server.request("POST", "/v2/models/echo/infer", body, headers)
+        echo_engine.gate.set()
+        assert [future.result().status for future in running] == [200, 200]
+    assert (late.status, "0.05 s in the queue" in late.json["error"]) == (504, True)
+
+
+def test_a_client_that_does_not_read_is_cut_off(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "UNREAD_AFTER", 1.0)
+    server = start(card=echo_card("BYTES", (1,)))
+    content = struct.pack("<I", 16 << 20) + bytes(16 << 20)
+    size = {"parameters": {"binary_data_size": len(content)}}
+    tensor = {"name": "x", "shape": [1, 1], "datatype": "BYTES", **size}
+    head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
+    lengths = (len(head), len(head) + len(content))
+    start_line = b"POST /v2/models/echo/infer HTTP/1.1\r\nHost: x\r\n"
+    fields = b"Inference-Header-Content-Length: %d\r\nContent-Length: %d\r\n\r\n" % lengths
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        for _ in range(2):
+            client.sendall(start_line + fields + head + content)
+        wait_until(lambda: metric(server, "model_server_requests_total") == 2)
+        assert metric(server, "model_server_inflight_requests") == 0
+
+
 def test_a_client_that_leaves_frees_its_place_in_the_queue(start: Start) -> None:
     server = start()
     echo_engine.batches.clear()
@@ -106,7 +143,7 @@ def test_a_dead_worker_fails_liveness_and_its_requests(start: Start) -> None:
     assert server.request("GET", "/v2/health/live").status == 503
     assert server.request("GET", "/v2/health/ready").status == 503
     late = server.infer([0, 0], [1, 2])
-    assert (late.status, "has failed" in late.json["error"]) == (503, True)
+    assert (late.status, "inference thread has died" in late.json["error"]) == (503, True)
     assert metric(server, 'model_server_rejected_total{model="echo",reason="failed"') == 1
 
 
@@ -209,8 +246,7 @@ def test_what_still_waits_when_the_drain_time_is_over_is_503(start: Start) -> No
     echo_engine.batches.clear()
     with ThreadPoolExecutor(4) as pool:
         first, second = blocked(server, pool, queued=1)
-        assert server.service.served is not None
-        server.on_loop(server.service.served.batcher.close)
+        server.on_loop(lambda: server.service.models.close("the server is shutting down"))
         refused = second.result()
         late = server.infer([0, 0], [1, 2])
         echo_engine.gate.set()

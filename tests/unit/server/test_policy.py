@@ -64,10 +64,17 @@ def test_the_queue_is_bounded_in_rows(queued: int, rows: int, fits: bool) -> Non
     assert policy.fits(queued, rows, 4) is fits
 
 
-def test_expired_requests_leave_from_the_front() -> None:
-    waiting = deque(Ticket(1, deadline=deadline) for deadline in (1.0, 2.0, 3.0))
+def test_expired_requests_leave_wherever_they_stand() -> None:
+    waiting = deque(Ticket(1, deadline=deadline) for deadline in (3.0, 1.0, 4.0, 2.0))
     assert [ticket.deadline for ticket in policy.take_expired(waiting, 2.0)] == [1.0, 2.0]
-    assert len(waiting) == 1
+    assert [ticket.deadline for ticket in waiting] == [3.0, 4.0]
+
+
+@given(st.lists(st.floats(0, 10), max_size=12), st.floats(0, 10))
+def test_nothing_expires_before_the_earliest_deadline(deadlines: list[float], now: float) -> None:
+    waiting = deque(Ticket(1, deadline=deadline) for deadline in deadlines)
+    earliest = policy.earliest_deadline(waiting)
+    assert bool(policy.take_expired(waiting, now)) == (earliest <= now)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ FULL = {
     "MODELYARD_MAX_BATCH_ROWS": "32", "MODELYARD_MAX_BATCH_DELAY": "0.002", "MODELYARD_MAX_QUEUE_ROWS": "512",
     "MODELYARD_QUEUE_TIMEOUT": "10", "MODELYARD_LOAD_TIMEOUT": "60", "MODELYARD_DRAIN_TIMEOUT": "20",
     "MODELYARD_UNSAFE_FORMATS": "Allow", "MODELYARD_MODEL_FORMAT": "torch", "MODELYARD_DEVICE": "cpu",
+    "MODELYARD_REPOSITORY": "/models", "MODELYARD_VERSION_POLICY": "all", "MODELYARD_MODEL_CONTROL": "explicit",
+    "MODELYARD_LOAD_MODELS": "digits, iris,", "MODELYARD_GRPC_PORT": "9000",
     "MODELYARD_MAX_BODY_BYTES": "1000", "MODELYARD_THREADS": "2", "MODELYARD_LOG_FORMAT": "text",
 }  # fmt: skip
 
@@ -19,7 +21,8 @@ def test_every_variable_is_read() -> None:
     assert Settings.from_env(FULL) == Settings(
         model=Path("/mnt/model"), name="digits", port=8081, max_batch_rows=32, max_batch_delay=0.002,
         max_queue_rows=512, queue_timeout=10.0, load_timeout=60.0, drain_timeout=20.0, unsafe_formats="Allow",
-        model_format="torch", device="cpu", max_body_bytes=1000, threads=2, log_format="text",
+        model_format="torch", device="cpu", repository=Path("/models"), version_policy="all", model_control="explicit",
+        load_models=("digits", "iris"), grpc_port=9000, max_body_bytes=1000, threads=2, log_format="text",
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The number of CPU threads follows from measured predictions."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -39,6 +40,13 @@ def test_threads_are_taken_when_they_pay(
 ) -> None:
     assert threads.choose(None, model([0.0], seconds, monkeypatch)) == chosen
     assert torch.get_num_threads() == chosen
+
+
+def test_the_number_belongs_to_the_calling_thread() -> None:
+    threads.use(3)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(threads.use, 2).result()
+    assert torch.get_num_threads() == 3
 
 
 def test_what_is_asked_for_is_not_measured() -> None:

@@ -45,6 +45,17 @@ def test_body_parameters_must_be_an_object() -> None:
         parse(A, B, parameters=[])
 
 
+@pytest.mark.parametrize(("microseconds", "seconds"), [(1_500_000, 1.5), (0, None), (None, None)])
+def test_the_timeout_of_a_request_is_in_microseconds(microseconds: int | None, seconds: float | None) -> None:
+    assert parse(A, B, parameters={"timeout": microseconds}).timeout == seconds
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "1", True])
+def test_a_timeout_that_is_no_number_of_microseconds_is_refused(value: object) -> None:
+    with pytest.raises(BadRequestError, match="timeout must be a number of microseconds"):
+        parse(A, B, parameters={"timeout": value})
+
+
 @pytest.mark.parametrize("body", [b"", b"\x00" * 5])
 def test_raw_bodies_need_whole_rows_and_one_numeric_input(body: bytes) -> None:
     one = Signature((spec("b", "FP32", -1, 1),), (spec("y", "FP64", -1),))

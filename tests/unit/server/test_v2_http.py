@@ -21,7 +21,7 @@ def test_server_metadata_names_the_extensions(echo: LiveServer, path: str) -> No
     assert echo.request("GET", path).json == {
         "name": "modelyard-server",
         "version": "0.1.0",
-        "extensions": ["binary_tensor_data"],
+        "extensions": ["binary_tensor_data", "model_repository"],
     }
 
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
+from math import inf
 from typing import Any, Protocol
 
 import msgspec
@@ -22,7 +23,6 @@ from modelyard_server.errors import (
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 TICK = 0.1
 """Seconds between looks at a queue that is not moving: deadlines, and clients that went away."""
-STOPS = "the server is shutting down"
 FAILED = "the inference thread has died; the server is about to restart"
 
 
@@ -76,14 +76,21 @@ class Batcher:
         self._scheduled = False
         self._delay: asyncio.TimerHandle | None = None
         self._ticking = False
-        self._closed = False
+        self._closed = ""
+        self._next_deadline = inf
         self.queued_rows = 0
 
-    def submit(self, inputs: Arrays, rows: int, receive: Receive | None = None) -> asyncio.Future[Arrays]:
-        """Queue a request; its future gives the outputs. `receive` (ASGI) tells when the client has gone."""
+    def submit(
+        self, inputs: Arrays, rows: int, receive: Receive | None = None, timeout: float | None = None
+    ) -> asyncio.Future[Arrays]:
+        """Queue a request; its future gives the outputs.
+
+        `receive` (ASGI) tells when the client has gone. `timeout` is the client's own limit, in seconds, of the time
+        in the queue; the server's limit holds as well.
+        """
         if self._closed:
             self._observer.rejected("draining")
-            raise NotReadyError(STOPS)
+            raise NotReadyError(self._closed)
         if not self._worker.alive:
             self._observer.rejected("failed")
             raise NotReadyError(FAILED)
@@ -95,17 +102,32 @@ class Batcher:
             raise OverloadedError(
                 f"queue holds {self.queued_rows} of {self._limits.max_queue_rows} rows; try again later"
             )
-        job = Job(inputs, rows, time.monotonic(), self._limits.queue_timeout)
+        limit = self._limits.queue_timeout
+        if timeout is not None and timeout < limit:
+            limit = timeout
+            if limit < TICK:
+                self._loop.call_later(limit, self._expire_now)
+        job = Job(inputs, rows, time.monotonic(), limit)
         job.receive = receive
+        self._next_deadline = min(self._next_deadline, job.deadline)
         self._queue.append(job)
         self.queued_rows += rows
         self._schedule()
         return job.future
 
-    def close(self) -> None:
-        """Refuse what still waits: the drain time is over."""
-        self._closed = True
-        self._drop_all("draining", STOPS)
+    def withdraw(self, future: asyncio.Future[Arrays]) -> None:
+        """Free the place of a request whose caller has gone; one that runs already is left to finish."""
+        for job in self._queue:
+            if job.future is future:
+                self._queue.remove(job)
+                self.queued_rows -= job.rows
+                self._resolve(job, ClientGoneError())
+                return
+
+    def close(self, message: str) -> None:
+        """Refuse what still waits and what still comes: the drain time is over."""
+        self._closed = message
+        self._drop_all("draining", message)
 
     def _schedule(self) -> None:
         """Run the dispatcher after the loop has read what has arrived already, so that it joins the batch."""
@@ -181,12 +203,18 @@ class Batcher:
         while self._queue:
             self._drop(self._queue.popleft(), reason, NotReadyError(message))
 
+    def _expire_now(self) -> None:
+        self._expire(time.monotonic())
+
     def _expire(self, now: float) -> None:
+        """Drop what is too late. The next deadline may belong to a request that has left; then one look is in vain."""
+        if now < self._next_deadline:
+            return
         for job in policy.take_expired(self._queue, now):
-            waited = self._limits.queue_timeout
-            self._drop(
-                job, "timeout", DeadlineExceededError(f"waited {waited:g} s in the queue; the model is overloaded")
-            )
+            limit = job.deadline - job.enqueued
+            message = f"waited {limit:.3g} s in the queue, which is its limit; the model is overloaded"
+            self._drop(job, "timeout", DeadlineExceededError(message))
+        self._next_deadline = policy.earliest_deadline(self._queue)
 
     def _tick(self) -> None:
         """Deadlines pass and clients leave even while one long batch runs."""
@@ -201,8 +229,6 @@ class Batcher:
     async def _watch(self, job: Job, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        if job in self._queue:
-            self._queue.remove(job)
-            self.queued_rows -= job.rows
         job.watcher = None
+        self.withdraw(job.future)
         self._resolve(job, ClientGoneError())

@@ -5,6 +5,7 @@ one runs; a waiting window would only add latency (a delay above zero is for mod
 """
 
 from collections import deque
+from math import inf
 from typing import Protocol, TypeVar
 
 
@@ -30,11 +31,18 @@ def fits(queued_rows: int, rows: int, max_queue_rows: int) -> bool:
 
 
 def take_expired(queue: deque[T], now: float) -> list[T]:
-    """Remove and return the requests whose deadline has passed; deadlines rise along the queue."""
-    expired = []
-    while queue and queue[0].deadline <= now:
-        expired.append(queue.popleft())
+    """Remove and return the requests whose deadline has passed, wherever they stand: clients set deadlines, too."""
+    expired = [ticket for ticket in queue if ticket.deadline <= now]
+    if expired:
+        left = [ticket for ticket in queue if ticket.deadline > now]
+        queue.clear()
+        queue.extend(left)
     return expired
+
+
+def earliest_deadline(queue: deque[T]) -> float:
+    """Before this moment nothing in the queue expires; infinity for an empty queue."""
+    return min((ticket.deadline for ticket in queue), default=inf)
 
 
 def seconds_to_wait(queue: deque[T], now: float, max_delay: float, max_rows: int) -> float:

@@ -1,4 +1,7 @@
-"""The one inference thread: it loads the model and runs every batch, so that torch sees a single thread."""
+"""The one inference thread: it warms up every model and runs every batch, so that torch sees a single thread.
+
+Each model has at most one batch here at a time and queues the next one when that is done, so that models with work
+take turns."""
 
 import asyncio
 import contextlib
@@ -16,12 +19,12 @@ log = logging.getLogger(__name__)
 class Worker:
     """Runs callables in order and delivers each result on the event loop; `died` is called there, too."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, died: Callable[[], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, died: Callable[[], None], *, name: str = "inference") -> None:
         self._loop = loop
         self._on_death = died
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._died = False
-        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     @property
@@ -74,3 +77,4 @@ class Worker:
             task()
             if self._died:
                 return
+            task = None  # else the thread keeps a batch, and its model, until the next one

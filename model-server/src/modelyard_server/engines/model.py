@@ -16,6 +16,10 @@ class Model(Protocol):
     def device(self) -> str:
         """Where it computes: `cpu` or `cuda:0`."""
 
+    @property
+    def parameter_bytes(self) -> int:
+        """Memory of weights and buffers: what loading the model added for good, wherever it computes."""
+
     def predict(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         """Outputs for the declared inputs, each with as many rows as the inputs."""
 

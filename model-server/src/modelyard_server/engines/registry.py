@@ -18,7 +18,14 @@ ENGINES: Mapping[str, str] = {
 
 
 def load(package: Package, options: LoadOptions) -> Model:
-    """Load and warm up; raises StartupError with a reason for the operator."""
+    """Build and warm up; raises StartupError with a reason for the operator."""
+    model = build(package, options)
+    warm_up(model, package.card, options.warm_rows)
+    return model
+
+
+def build(package: Package, options: LoadOptions) -> Model:
+    """Read the weights; raises StartupError, also for code that wants to end the process."""
     name = package.card.format
     if name not in ENGINES:
         raise StartupError(
@@ -30,17 +37,25 @@ def load(package: Package, options: LoadOptions) -> Model:
         message = f"format {name} needs {error.name}, which this image does not hold"
         raise StartupError("LoadFailed", message) from error
     engine = cast("Callable[[Package, LoadOptions], Model]", module.load)
-    model = engine(package, options)
-    for rows in sorted({1, options.warm_rows}):
-        _warm_up(model, package.card, rows)
-    return model
+    try:
+        return engine(package, options)
+    except StartupError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise StartupError("LoadFailed", f"{type(error).__name__}: {error}") from error
+
+
+def warm_up(model: Model, card: ModelCard, most_rows: int) -> None:
+    """Run the smallest and the largest batch; raises StartupError."""
+    for rows in sorted({1, most_rows}):
+        _warm_up(model, card, rows)
 
 
 def _warm_up(model: Model, card: ModelCard, rows: int) -> None:
     """One batch of zeros: allocates buffers, and proves that card and weights agree before traffic does."""
     try:
         outputs = model.predict({spec.name: samples.zeros(spec, rows) for spec in card.inputs})
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = f"warm-up with {rows} rows of zeros failed: {type(error).__name__}: {error}"
         raise StartupError("LoadFailed", message) from error
     for spec in card.outputs:

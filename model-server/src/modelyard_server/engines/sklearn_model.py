@@ -30,7 +30,9 @@ class SklearnModel:
 
     device = "cpu"
 
-    def __init__(self, card: ModelCard, estimator: Any) -> None:
+    def __init__(self, card: ModelCard, estimator: Any, parameter_bytes: int, threads: int) -> None:
+        self.parameter_bytes = parameter_bytes
+        self._threads: int | None = threads
         self._estimator = estimator
         self._input = card.inputs[0].name
         self._scaler = preprocessing.scalers(card).get(self._input)
@@ -39,6 +41,9 @@ class SklearnModel:
 
     def predict(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         """Probabilities for classifiers, values otherwise."""
+        if self._threads is not None:  # OpenMP keeps its limit by thread, so it is set on the one that computes
+            threadpoolctl.threadpool_limits(self._threads)
+            self._threads = None
         rows = inputs[self._input]
         if self._scaler is not None:
             rows = self._scaler(rows)
@@ -60,13 +65,18 @@ def load(package: Package, options: LoadOptions) -> Model:
         raise StartupError("LoadFailed", "model.yaml: inputs: format sklearn takes one input of shape [-1, features]")
     if not path.is_file():
         raise StartupError("LoadFailed", f"{path.name}: no such file in the package")
-    threadpoolctl.threadpool_limits(options.threads or hardware.cpu_share())
     estimator = _read(path, allow=options.unsafe_formats == "Allow")
     if card.labels and not hasattr(estimator, "predict_proba"):
         raise StartupError(
             "LoadFailed", f"{path.name}: {type(estimator).__name__} has no predict_proba; labels need it"
         )
-    return SklearnModel(card, estimator)
+    return SklearnModel(card, estimator, _array_bytes(path), options.threads or hardware.cpu_share())
+
+
+def _array_bytes(path: Path) -> int:
+    """Bytes of all arrays in the file: an estimator has no list of its parameters, and its Python objects are small."""
+    with zipfile.ZipFile(path) as archive:
+        return sum(member.file_size for member in archive.infolist() if member.filename.endswith(".npy"))
 
 
 def _read(path: Path, *, allow: bool) -> Any:

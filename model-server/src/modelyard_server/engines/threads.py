@@ -22,17 +22,23 @@ def choose(asked: int | None, predict: Callable[[], object]) -> int:
     """Set and return the number of threads: what was asked for, or what pays off up to the container's CPU share."""
     share = hardware.cpu_share()
     if asked is not None or share == 1:
-        torch.set_num_threads(asked or share)
+        use(asked or share)
         return asked or share
     several, one = (_seconds(predict, threads) for threads in (share, 1))
     chosen = share if one > several * WORTH_IT else 1
-    torch.set_num_threads(chosen)
+    use(chosen)
     return chosen
+
+
+def use(threads: int) -> None:
+    """Set the number for the calling thread, which is how torch keeps it; models that share a thread differ in it."""
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 def _seconds(predict: Callable[[], object], threads: int) -> float:
     """Best of a few rounds after one to warm up: a busy neighbour only ever adds time."""
-    torch.set_num_threads(threads)
+    use(threads)
     best = _timed(predict)
     rounds = 1 if best > LONG else ROUNDS
     return min([best, *(_timed(predict) for _ in range(rounds))])

@@ -31,9 +31,19 @@ class TorchModel:
         self._input = card.inputs[0].name
         self._scaler = preprocessing.scalers(card).get(self._input)
         self._head = Head(card)
+        self.threads: int | None = None
+        """CPU threads of a prediction; torch's own choice while it is None."""
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Weights and buffers as they lie in memory (float32, whatever the file holds)."""
+        tensors = (*self._network.parameters(), *self._network.buffers())
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     def predict(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         """Scale, forward, and the declared outputs."""
+        if self.threads is not None:
+            threads.use(self.threads)
         floats = preprocessing.as_floats(inputs[self._input], self._scaler)
         with torch.inference_mode():
             batch = torch.from_numpy(floats)
@@ -71,6 +81,7 @@ def load(package: Package, options: LoadOptions) -> Model:
     if device == "cpu":
         rows = {spec.name: samples.zeros(spec, options.warm_rows) for spec in card.inputs}
         count = threads.choose(options.threads, lambda: model.predict(rows))
+        model.threads = count
         log.info("CPU threads chosen", extra={"threads": count, "measured": options.threads is None})
     return model
 

@@ -30,7 +30,7 @@ def from_json(name: str, datatype: str, shape: tuple[int, ...], data: object) ->
     if datatype == "FP16":
         raise BadRequestError(f"input {name!r}: FP16 has no JSON form; send it as binary tensor data or as FP32")
     array = _bytes_array(name, data) if datatype == "BYTES" else _number_array(name, datatype, data)
-    return _shaped(name, array, shape)
+    return shaped(name, array, shape)
 
 
 def _number_array(name: str, datatype: str, data: list[Any]) -> Array:
@@ -42,7 +42,7 @@ def _number_array(name: str, datatype: str, data: list[Any]) -> Array:
         raise BadRequestError(f"input {name!r}: data is nested unevenly") from error
     if datatype == "UINT64" and raw.dtype.kind == "f":
         raw = _large_integers(data, raw)
-    return _cast(name, datatype, raw)
+    return cast(name, datatype, raw)
 
 
 def _large_integers(data: list[Any], guessed: Array) -> Array:
@@ -53,7 +53,7 @@ def _large_integers(data: list[Any], guessed: Array) -> Array:
     return guessed
 
 
-def _cast(name: str, datatype: str, raw: Array) -> Array:
+def cast(name: str, datatype: str, raw: Array) -> Array:
     """Numbers to the declared type: no strings, no fractions for integers, no silent wrap-around or overflow."""
     target = NUMPY[datatype]
     accepted = {"b": "b", "u": "iu", "i": "iu", "f": "iuf"}[target.kind]
@@ -84,16 +84,18 @@ def _bytes_array(name: str, data: list[Any]) -> Array:
         flat = [value for part in flat for value in part]
     if not all(isinstance(value, str) for value in flat):
         raise BadRequestError(f"input {name!r}: BYTES data must be strings")
-    return _objects([value.encode("utf-8", "surrogatepass") for value in flat]).reshape(shape)
+    return objects([value.encode("utf-8", "surrogatepass") for value in flat]).reshape(shape)
 
 
-def _objects(values: list[bytes]) -> Array:
+def objects(values: list[bytes]) -> Array:
+    """Byte strings as an array; numpy itself would guess fixed-width strings."""
     array = np.empty((len(values),), np.object_)
     array[:] = values
     return array
 
 
-def _shaped(name: str, array: Array, shape: tuple[int, ...]) -> Array:
+def shaped(name: str, array: Array, shape: tuple[int, ...]) -> Array:
+    """A flat array in its declared shape."""
     if array.shape == shape:
         return array
     if array.size != prod(shape):
@@ -106,7 +108,7 @@ def _shaped(name: str, array: Array, shape: tuple[int, ...]) -> Array:
 def from_binary(name: str, datatype: str, shape: tuple[int, ...], blob: memoryview) -> Array:
     """Decode raw little-endian elements; BYTES are u32 length and content, one after the other."""
     if datatype == "BYTES":
-        return _shaped(name, _objects(_split_lengths(name, blob)), shape)
+        return shaped(name, objects(_split_lengths(name, blob)), shape)
     target = NUMPY[datatype]
     needed = prod(shape) * target.itemsize
     if len(blob) != needed:

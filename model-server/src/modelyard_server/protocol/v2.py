@@ -18,6 +18,8 @@ from modelyard_server.protocol import tensors
 from modelyard_server.protocol.datatypes import NUMPY, Array
 from modelyard_server.protocol.signature import Signature
 
+NO_PARAMETERS: Mapping[str, Any] = {}
+
 
 class OutputRequest(msgspec.Struct, frozen=True):
     """One wanted output and its form."""
@@ -33,6 +35,8 @@ class Request(msgspec.Struct, frozen=True):
     inputs: dict[str, Array]
     rows: int
     outputs: tuple[OutputRequest, ...]
+    timeout: float | None = None
+    """Seconds that the request may wait in the queue, as the client asks."""
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -56,7 +60,18 @@ def parse(signature: Signature, body: bytes, json_bytes: int | None) -> Request:
         raise BadRequestError("inputs: must be a list of at least one tensor")
     arrays = _arrays(signature, inputs, tail)
     rows = signatures.row_count(signature, arrays)
-    return Request(request_id, arrays, rows, _outputs(signature, document))
+    parameters = _parameters("body", document) if "parameters" in document else NO_PARAMETERS
+    outputs = _outputs(signature, document, all_binary=parameters.get("binary_data_output", False) is True)
+    return Request(request_id, arrays, rows, outputs, timeout_of(parameters.get("timeout")))
+
+
+def timeout_of(microseconds: object) -> float | None:
+    """Seconds from the request parameter `timeout`, which Triton's clients send; 0 means no limit of their own."""
+    if microseconds is None or microseconds == 0:
+        return None
+    if type(microseconds) is not int or microseconds < 0:
+        raise BadRequestError("parameters: timeout must be a number of microseconds")
+    return microseconds / 1_000_000
 
 
 def _split(body: bytes, json_bytes: int | None) -> tuple[bytes | memoryview, memoryview]:
@@ -125,8 +140,7 @@ def _binary_size(name: str, item: dict[str, Any]) -> int | None:
     return size
 
 
-def _outputs(signature: Signature, document: dict[str, Any]) -> tuple[OutputRequest, ...]:
-    all_binary = "parameters" in document and _parameters("body", document).get("binary_data_output", False) is True
+def _outputs(signature: Signature, document: dict[str, Any], *, all_binary: bool) -> tuple[OutputRequest, ...]:
     wanted = document.get("outputs")
     if not wanted and wanted in (None, []):
         return tuple(OutputRequest(spec.name, all_binary) for spec in signature.outputs)

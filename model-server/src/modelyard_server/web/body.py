@@ -13,6 +13,9 @@ from modelyard_server.lifecycle import Lifecycle
 Scope = MutableMapping[str, Any]
 STALLED_AFTER = 60.0
 """Seconds a client may take to send its body; a slower one holds memory for nothing."""
+JSON_BYTES = b"inference-header-content-length"
+TIMEOUT = b"x-envoy-expected-rq-timeout-ms"
+"""Envoy, and so the gateway, tells in it how long it will wait for this answer; clients may send it as well."""
 SILENT_AFTER = 5.0
 """Seconds without a byte of a body after which a draining server waits for it no more."""
 
@@ -22,28 +25,30 @@ class Head(msgspec.Struct, frozen=True):
 
     json_bytes: int | None
     content_length: int | None
+    timeout: float | None = None
+    """Seconds that the client, or the proxy before us, gives the request."""
 
 
 def head(scope: Scope, limit: int) -> Head:
     """Parse the headers; refuses a body that announces itself as too large."""
-    json_bytes = content_length = None
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            content_length = _number("Content-Length", value)
-        elif name == b"inference-header-content-length":
-            json_bytes = _number("Inference-Header-Content-Length", value)
-        elif name == b"content-encoding" and value.lower() != b"identity":
-            raise BadRequestError(
-                f"Content-Encoding {value.decode('latin-1')} is not supported; send the body as it is"
-            )
+    headers = dict(scope["headers"])
+    encoding = headers.get(b"content-encoding")
+    if encoding is not None and encoding.lower() != b"identity":
+        raise BadRequestError(f"Content-Encoding {encoding.decode('latin-1')} is not supported; send the body as it is")
+    length, json_bytes, timeout = headers.get(b"content-length"), headers.get(JSON_BYTES), headers.get(TIMEOUT)
+    content_length = None if length is None else _number("Content-Length", length, "bytes")
     if content_length is not None and content_length > limit:
         raise BodyTooLargeError(f"body: {content_length} bytes, at most {limit} are taken")
-    return Head(json_bytes, content_length)
+    return Head(
+        None if json_bytes is None else _number("Inference-Header-Content-Length", json_bytes, "bytes"),
+        content_length,
+        None if timeout is None else _number("X-Envoy-Expected-Rq-Timeout-Ms", timeout, "milliseconds") / 1000,
+    )
 
 
-def _number(name: str, value: bytes) -> int:
+def _number(name: str, value: bytes, unit: str) -> int:
     if not value.isdigit() or len(value) > 18:
-        raise BadRequestError(f"{name}: {value.decode('latin-1')!r} is not a number of bytes")
+        raise BadRequestError(f"{name}: {value.decode('latin-1')!r} is not a number of {unit}")
     return int(value)
 
 
@@ -71,7 +76,7 @@ async def _next(receive: Receive, deadline: float, lifecycle: Lifecycle) -> Muta
         except TimeoutError as error:
             if loop.time() >= deadline:
                 raise BodyTimeoutError(f"body: not complete after {STALLED_AFTER:g} s") from error
-            if not lifecycle.ready:
+            if lifecycle.ending:
                 raise BodyTimeoutError(f"body: nothing came for {SILENT_AFTER:g} s; the server stops") from error
             continue
         if message["type"] == "http.disconnect":

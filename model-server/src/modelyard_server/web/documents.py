@@ -48,6 +48,18 @@ class ModelList(BaseModel):
     models: list[str]
 
 
+class IndexRequest(BaseModel):
+    ready: bool = Field(default=False, description="true for the versions that serve only")
+
+
+class IndexEntry(BaseModel):
+    name: str
+    version: str
+    state: str = Field(description="UNAVAILABLE, LOADING, READY or UNLOADING")
+    reason: str
+    parameter_bytes: int = Field(description="memory of the weights; 0 while the version is not loaded")
+
+
 class InputTensor(BaseModel):
     name: str
     shape: list[int]

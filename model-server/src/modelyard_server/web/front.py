@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from modelyard_server.batching.batcher import Receive
+from modelyard_server.models.states import Routes
 from modelyard_server.service import ModelService
 from modelyard_server.web.body import Scope
 from modelyard_server.web.inference import Inference, Send
@@ -14,28 +15,32 @@ Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 class Front:
     """Routes by one dictionary look-up; during a drain every answer asks the client to connect elsewhere."""
 
-    def __init__(self, service: ModelService, inference: Inference, management: Handler) -> None:
-        self._service = service
-        self._inference = inference
+    def __init__(self, service: ModelService, management: Handler) -> None:
+        self._lifecycle = service.lifecycle
+        self._max_body_bytes = service.settings.max_body_bytes
         self._management = management
         self._routes: dict[str, Handler] = {}
+        service.models.listen(self._changed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if self._service.lifecycle.draining:
+        if self._lifecycle.draining:
             send = closing(send)
-        handler = self._hot_route(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        hot = scope["type"] == "http" and scope["method"] == "POST"
+        handler = self._routes.get(scope["path"]) if hot else None
         await (handler or self._management)(scope, receive, send)
 
-    def _hot_route(self, path: str) -> Handler | None:
-        if not self._routes and self._service.served is not None:
-            name, version = self._service.name, self._service.version
-            self._routes = {
-                f"/v2/models/{name}/infer": self._inference.v2,
-                f"/v2/models/{name}/versions/{version}/infer": self._inference.v2,
-                f"/v1/models/{name}:predict": self._inference.v1,
-            }
-        return self._routes.get(path)
+    def _changed(self, routes: Routes) -> None:
+        """Paths for what serves now; a request that has begun keeps the model that it found."""
+        paths: dict[str, Handler] = {}
+        for (name, version), served in routes.items():
+            inference = Inference(served, self._lifecycle, self._max_body_bytes)
+            if version:
+                paths[f"/v2/models/{name}/versions/{version}/infer"] = inference.v2
+            else:
+                paths[f"/v2/models/{name}/infer"] = inference.v2
+                paths[f"/v1/models/{name}:predict"] = inference.v1
+        self._routes = paths
 
 
 def closing(send: Send) -> Send:

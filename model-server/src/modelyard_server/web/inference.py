@@ -9,8 +9,9 @@ import orjson
 
 from modelyard_server.batching.batcher import ClientGoneError, Receive
 from modelyard_server.errors import RequestError
+from modelyard_server.lifecycle import Lifecycle
+from modelyard_server.models.served import Served
 from modelyard_server.protocol import v1, v2
-from modelyard_server.service import ModelService
 from modelyard_server.web import body as bodies
 from modelyard_server.web.body import Scope
 
@@ -23,10 +24,13 @@ log = logging.getLogger(__name__)
 
 
 class Inference:
-    """The two hot endpoints of one model."""
+    """The two hot endpoints of one version of one model."""
 
-    def __init__(self, service: ModelService) -> None:
-        self._service = service
+    def __init__(self, served: Served, lifecycle: Lifecycle, max_body_bytes: int) -> None:
+        self._served = served
+        self._names = (served.name, served.version)
+        self._lifecycle = lifecycle
+        self._max_body_bytes = max_body_bytes
 
     async def v2(self, scope: Scope, receive: Receive, send: Send) -> None:
         """POST /v2/models/{name}[/versions/{version}]/infer."""
@@ -43,9 +47,9 @@ class Inference:
         scope: Scope,
         channel: tuple[Receive, Send],
     ) -> None:
-        service, (receive, send) = self._service, channel
+        served, (receive, send) = self._served, channel
         started = time.perf_counter()
-        service.inflight += 1
+        served.inflight += 1
         try:
             code, headers, content = await handle(scope, receive)
         except RequestError as error:
@@ -65,18 +69,17 @@ class Inference:
                 await send({"type": "http.response.start", "status": code, "headers": headers})
                 await send({"type": "http.response.body", "body": content})
         finally:
-            service.inflight -= 1
-            service.last_request = time.monotonic()
-            service.metrics.answered(protocol, code, time.perf_counter() - started)
+            served.inflight -= 1
+            served.last_request = time.monotonic()
+            served.figures.answered(protocol, code, time.perf_counter() - started)
 
     async def _infer_v2(self, scope: Scope, receive: Receive) -> Answer:
-        service = self._service
-        served = service.require_served()
-        head = await self._head(scope)
-        content = await self._body(receive)
+        served = self._served
+        head, content = await self._read(scope, receive)
         request = v2.parse(served.signature, content, head.json_bytes)
-        outputs = await service.infer(request.inputs, request.rows, receive)
-        response = v2.respond(served.signature, (service.name, service.version), request, outputs)
+        timeout = head.timeout if request.timeout is None else sooner(request.timeout, head.timeout)
+        outputs = await served.batcher.submit(request.inputs, request.rows, receive, timeout)
+        response = v2.respond(served.signature, self._names, request, outputs)
         if response.json_bytes is None:
             return 200, [JSON], response.body
         size = b"%d" % response.json_bytes
@@ -84,30 +87,25 @@ class Inference:
         return 200, [binary, (b"inference-header-content-length", size)], response.body
 
     async def _predict_v1(self, scope: Scope, receive: Receive) -> Answer:
-        service = self._service
-        served = service.require_served()
-        await self._head(scope)
-        inputs, rows = v1.parse(served.signature, await self._body(receive))
-        outputs = await service.infer(inputs, rows, receive)
+        served = self._served
+        head, content = await self._read(scope, receive)
+        inputs, rows = v1.parse(served.signature, content)
+        outputs = await served.batcher.submit(inputs, rows, receive, head.timeout)
         return 200, [JSON], v1.respond(served.signature, outputs)
 
-    async def _head(self, scope: Scope) -> bodies.Head:
+    async def _read(self, scope: Scope, receive: Receive) -> tuple[bodies.Head, bytes]:
+        limit = self._max_body_bytes
         try:
-            return bodies.head(scope, self._service.settings.max_body_bytes)
+            return bodies.head(scope, limit), await bodies.read(receive, limit, self._lifecycle)
         except RequestError as error:
-            self._count_too_large(error)
+            if error.status == 413:
+                self._served.figures.rejected("too_large")
             raise
 
-    async def _body(self, receive: Receive) -> bytes:
-        try:
-            return await bodies.read(receive, self._service.settings.max_body_bytes, self._service.lifecycle)
-        except RequestError as error:
-            self._count_too_large(error)
-            raise
 
-    def _count_too_large(self, error: RequestError) -> None:
-        if error.status == 413:
-            self._service.metrics.rejected("too_large")
+def sooner(one: float, other: float | None) -> float:
+    """The smaller of two limits, of which the second may be absent."""
+    return one if other is None else min(one, other)
 
 
 def error_answer(error: RequestError) -> Answer:

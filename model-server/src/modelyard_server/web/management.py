@@ -9,14 +9,13 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import modelyard_server
-from modelyard_server.errors import NotFoundError, NotReadyError, RequestError
+from modelyard_server.errors import NotReadyError, RequestError
 from modelyard_server.service import ModelService
-from modelyard_server.web import documents
+from modelyard_server.web import documents, repository
 from modelyard_server.web.inference import error_answer
 
-EXTENSIONS = ["binary_tensor_data"]
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    code: {"model": documents.Error} for code in (400, 404, 408, 413, 429, 500, 503, 504)
+    code: {"model": documents.Error} for code in (400, 404, 408, 413, 429, 500, 501, 503, 504)
 }
 log = logging.getLogger(__name__)
 
@@ -28,6 +27,8 @@ def create(service: ModelService) -> FastAPI:
     _health(app, service)
     _metadata(app, service)
     _inference(app, service)
+    repository.add(app, service)
+    _add_request_schemas(app)
     return app
 
 
@@ -62,8 +63,8 @@ def _health(app: FastAPI, service: ModelService) -> None:
 
     @app.get("/v2/health/ready", response_model=documents.Ready, tags=["health"])
     async def ready() -> Response:
-        """True when the model is loaded and warm; false again once the server drains or has failed."""
-        return JSONResponse({"ready": service.lifecycle.ready}, 200 if service.lifecycle.ready else 503)
+        """True when all models asked for at the start are in service; false once the server drains or has failed."""
+        return JSONResponse({"ready": service.ready}, 200 if service.ready else 503)
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
@@ -75,39 +76,43 @@ def _metadata(app: FastAPI, service: ModelService) -> None:
     @app.get("/v2", tags=["metadata"])
     async def server() -> documents.ServerMetadata:
         version = modelyard_server.__version__
-        return documents.ServerMetadata(name="modelyard-server", version=version, extensions=EXTENSIONS)
+        return documents.ServerMetadata(
+            name=modelyard_server.NAME, version=version, extensions=list(modelyard_server.EXTENSIONS)
+        )
 
     @app.get("/v2/models/{model}/ready", tags=["health"], responses=_ERRORS)
     @app.get("/v2/models/{model}/versions/{version}/ready", tags=["health"], responses=_ERRORS)
     async def model_ready(model: str, response: Response, version: str | None = None) -> documents.ModelReady:
-        _require(service, model, version)
-        response.status_code = 200 if service.lifecycle.ready else 503
-        return documents.ModelReady(name=model, ready=service.lifecycle.ready)
+        return _model_ready(service, response, (model, version or ""))
 
     @app.get("/v2/models/{model}", tags=["metadata"], responses=_ERRORS)
     @app.get("/v2/models/{model}/versions/{version}", tags=["metadata"], responses=_ERRORS)
     async def model_metadata(model: str, version: str | None = None) -> documents.ModelMetadata:
-        _require(service, model, version)
-        served = service.require_served()
+        served = service.models.find(model, version or "")
         inputs, outputs = (
             [documents.TensorMetadata(name=s.name, datatype=s.datatype, shape=list(s.shape)) for s in specs]
             for specs in (served.signature.inputs, served.signature.outputs)
         )
-        platform = f"modelyard_{served.package.card.format}"
-        versions = [service.version]
-        return documents.ModelMetadata(name=model, versions=versions, platform=platform, inputs=inputs, outputs=outputs)
+        versions = service.models.versions(model)
+        return documents.ModelMetadata(
+            name=model, versions=versions, platform=served.platform, inputs=inputs, outputs=outputs
+        )
 
     @app.get("/v1/models", tags=["v1"])
     async def models() -> documents.ModelList:
-        return documents.ModelList(models=[service.name])
+        return documents.ModelList(models=service.models.names())
 
     @app.get("/v1/models/{model}", tags=["v1"], responses=_ERRORS)
     async def v1_ready(model: str, response: Response) -> documents.ModelReady:
         if model.endswith(":predict"):
             raise HTTPException(405, headers={"Allow": "POST"})
-        _require(service, model, None)
-        response.status_code = 200 if service.lifecycle.ready else 503
-        return documents.ModelReady(name=model, ready=service.lifecycle.ready)
+        return _model_ready(service, response, (model, ""))
+
+
+def _model_ready(service: ModelService, response: Response, key: tuple[str, str]) -> documents.ModelReady:
+    ready = service.model_ready(*key)
+    response.status_code = 200 if ready else 503
+    return documents.ModelReady(name=key[0], ready=ready)
 
 
 def _inference(app: FastAPI, service: ModelService) -> None:
@@ -130,22 +135,11 @@ def _inference(app: FastAPI, service: ModelService) -> None:
     async def predict(model: str) -> Response:
         raise _refusal(service, model, None)
 
-    _add_request_schemas(app)
-
 
 def _refusal(service: ModelService, model: str, version: str | None) -> RequestError:
     """Why `front` did not take an inference request: another model's name, or a model that is not there yet."""
-    _require(service, model, version)
-    service.require_served()
+    service.models.find_for_request(model, version or "")
     return NotReadyError(f"model {model!r} became ready just now; try again")
-
-
-def _require(service: ModelService, model: str, version: str | None) -> None:
-    """404 for other names and versions; while the package is unread, any version may still turn out right."""
-    if service.name and model != service.name:
-        raise NotFoundError(f"model {model!r} is not served here; this server has {service.name!r}")
-    if version is not None and service.served is not None and version != service.version:
-        raise NotFoundError(f"model {model!r} has no version {version!r}; this server has {service.version!r}")
 
 
 def _add_request_schemas(app: FastAPI) -> None:
@@ -155,7 +149,7 @@ def _add_request_schemas(app: FastAPI) -> None:
     def openapi() -> dict[str, object]:
         document = generate()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for model in (documents.InferRequest, documents.PredictRequest):
+        for model in (documents.InferRequest, documents.PredictRequest, documents.IndexRequest):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(schema.pop("$defs", {}))
             schemas[model.__name__] = schema
