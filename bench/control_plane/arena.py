@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "modelyard-system"
 ACCOUNT = "modelyard-operator"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/modelyard-operator"
+RUNTIMES = "/apis/modelyard.dev/v1alpha1/modelruntimes"
 NODES = Nodes("node", 40)
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _PATHS = {
@@ -34,7 +35,6 @@ _PATHS = {
     "ClusterRoleBinding": f"{_RBAC}/clusterrolebindings",
     "Role": f"{_RBAC}/namespaces/{NAMESPACE}/roles",
     "RoleBinding": f"{_RBAC}/namespaces/{NAMESPACE}/rolebindings",
-    "ModelRuntime": "/apis/modelyard.dev/v1alpha1/modelruntimes",
 }
 
 
@@ -104,15 +104,23 @@ def cluster(folder: Path) -> Iterator[Arena]:
         yield Arena(plane)
 
 
+def default_runtime() -> dict[str, Any]:
+    """The ModelRuntime that an installation brings along."""
+    [bundle] = [one["data"]["bundle.yaml"] for one in _installed() if "bundle.yaml" in one.get("data", {})]
+    [runtime] = [one for one in parse(bundle.encode(), "bench") if one["kind"] == "ModelRuntime"]
+    return runtime
+
+
 def _install(client: ApiClient) -> None:
-    documents = [one for one in yaml.safe_load_all((ROOT / "manifests" / "install.yaml").read_text()) if one]
-    for document in documents:
+    for document in _installed():
         if document["kind"] in _PATHS:
             client.apply(f"{_PATHS[document['kind']]}/{document['metadata']['name']}", document)
-    [bundle] = [one["data"]["bundle.yaml"] for one in documents if "bundle.yaml" in one.get("data", {})]
-    for runtime in parse(bundle.encode(), "bench"):
-        if runtime["kind"] == "ModelRuntime":
-            _once_served(client, f"{_PATHS['ModelRuntime']}/{runtime['metadata']['name']}", runtime)
+    runtime = default_runtime()
+    _once_served(client, f"{RUNTIMES}/{runtime['metadata']['name']}", runtime)
+
+
+def _installed() -> list[dict[str, Any]]:
+    return [one for one in yaml.safe_load_all((ROOT / "manifests" / "install.yaml").read_text()) if one]
 
 
 def _once_served(client: ApiClient, path: str, body: dict[str, Any]) -> None:

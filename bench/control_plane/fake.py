@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from bench.control_plane.arena import ROOT
+from bench.control_plane.arena import ROOT, RUNTIMES, default_runtime
 from bench.control_plane.figures import Figures
 from bench.control_plane.load import DEPLOYMENTS, Client, Watch, spread
 from bench.control_plane.operators import Operator
@@ -42,6 +42,7 @@ async def _sustained(port: int, folder: Path) -> tuple[float, float]:
     server = f"http://127.0.0.1:{port}"
     config = _kubeconfig(folder / "fake.kubeconfig", server)
     async with Client(server, None) as client, Client(server, None) as second:
+        await client.apply(RUNTIMES, default_runtime())
         with Operator(config, "", folder / "fake-operator.log") as operator:
             await operator.quiet()
             watch = Watch(second, DEPLOYMENTS.format(NAMESPACE))
@@ -75,7 +76,7 @@ def _server(folder: Path) -> Iterator[int]:
         )
     try:
         deadline = time.monotonic() + 20
-        while not answers(port, "/readyz"):
+        while not answers(port, "/version"):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the fake API server does not answer: {(folder / 'fake.log').read_text()[-500:]}")
             time.sleep(0.1)

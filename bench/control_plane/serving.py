@@ -22,13 +22,15 @@ class Serving:
 
     def __init__(self, figures: Figures, models: int, *, once: bool) -> None:
         self._figures, self._models, self._once = figures, models, once
+        self._base = 0.0
 
     async def beside(self, found: Arena, folder: Path) -> Burst:
         """A burst beside a running operator, and what can be measured once its models are there."""
         async with Client(found.server, found.pki) as client, Client(found.server, found.pki) as second:
             with Operator(*found.kubeconfig(), folder / "operator.log") as operator:
                 await operator.quiet()
-                self._add("memory.base", operator.megabytes(), "MB")
+                self._base = operator.megabytes()
+                self._add("memory.base", self._base, "MB")
                 burst = await self._burst(found, (client, second), operator)
                 if self._once:
                     await self._flaps(found, client, operator)
@@ -51,14 +53,11 @@ class Serving:
 
     async def _burst(self, found: Arena, clients: tuple[Client, Client], operator: Operator) -> Burst:
         found.forget_requests()
-        cpu, memory = operator.cpu_seconds(), operator.megabytes()
+        cpu = operator.cpu_seconds()
         burst = await bursts.beside(clients, self._models, served=True)
         await operator.quiet()
         self._add("cpu.per_model", (operator.cpu_seconds() - cpu) * 1000 / self._models, "ms")
-        self._add("memory.with_models", operator.megabytes(), "MB")
-        if self._models >= MODELS_FOR_MEMORY:
-            grown = (operator.megabytes() - memory) * 1000 / self._models
-            self._add("memory.per_1000_models", grown, "MB")
+        self._memory("memory", operator.megabytes())
         self._requests(found, operator)
         return burst
 
@@ -82,6 +81,13 @@ class Serving:
         self._add("restart.cpu", cost.cpu, "s")
         self._add("restart.writes", cost.writes, "requests")
         self._add("restart.reads", cost.reads, "requests")
+        self._memory("memory.restarted", cost.megabytes)
+
+    def _memory(self, name: str, megabytes: float) -> None:
+        """After a burst it holds what the burst itself took, too; after a restart only what is kept of the models."""
+        self._add(f"{name}.with_models", megabytes, "MB")
+        if self._models >= MODELS_FOR_MEMORY:
+            self._add(f"{name}.per_1000_models", (megabytes - self._base) * 1000 / self._models, "MB")
 
     def _add(self, figure: str, value: float, unit: str, beside: tuple[str, float] | None = None) -> None:
         self._figures.add(figure, value, unit, models=self._models, beside=beside)

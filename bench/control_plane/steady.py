@@ -17,12 +17,13 @@ from bench.control_plane.operators import Operator
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds, CPU seconds, reads and writes of one operator."""
+    """Seconds, CPU seconds, reads, writes and memory of one operator."""
 
     seconds: float
     cpu: float
     reads: int
     writes: int
+    megabytes: float
 
 
 async def flaps(arena: Arena, client: Client, operator: Operator, count: int) -> Cost:
@@ -83,4 +84,5 @@ def _started(arena: Arena, folder: Path) -> Operator:
 def _cost(arena: Arena, operator: Operator, began: float, ended: float, cpu: float) -> Cost:
     found = arena.requests(operator.credential)
     writes = sum(count for (_, _, is_write), count in found.items() if is_write)
-    return Cost(ended - began, operator.cpu_seconds() - cpu, found.total() - writes, writes)
+    spent = operator.cpu_seconds() - cpu
+    return Cost(ended - began, spent, found.total() - writes, writes, operator.megabytes())
