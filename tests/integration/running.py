@@ -29,6 +29,8 @@ T = TypeVar("T")
 Object = dict[str, Any]
 MODELS = "/apis/modelyard.dev/v1alpha1/namespaces/{}/modeldeployments"
 PACKAGE = '{"digest": "sha256:' + "a" * 64 + '", "name": "digits", "version": "1", "format": "torch", "bytes": 10}'
+# The garbage collector looks for new kinds every half a minute: a young control plane collects no child of ours before.
+COLLECTED = 120.0
 INSTALLED = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ServiceAccount"}
 
 

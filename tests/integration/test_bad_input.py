@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from integration.running import MODELS, Cluster, Operator, eventually, model
+from integration.running import COLLECTED, MODELS, Cluster, Operator, eventually, model
 
 pytestmark = pytest.mark.integration
 CHILDREN = "deployments,services,poddisruptionbudgets,controllerrevisions,networkpolicies,pods"
@@ -60,7 +60,13 @@ def test_a_model_that_is_deleted_at_once_leaves_nothing(shared: Cluster, operato
     names = [f"m{number}" for number in range(20)]
     shared.apply(*(model(namespace, name, replicas=2) for name in names))
     shared.kubectl("delete", "modeldeployments", "--all", "-n", namespace)
-    eventually(lambda: shared.kubectl("get", CHILDREN, "-n", namespace, "-o", "name").stdout == "")
+
+    def check() -> bool:
+        left = shared.kubectl("get", CHILDREN, "-n", namespace, "-o", "name").stdout
+        assert left == ""
+        return True
+
+    eventually(check, COLLECTED)
     operator.quiet()
     assert operator.metric("modelyard_model_replicas", namespace=namespace) == 0
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integration.running import Cluster, Object, Operator, assert_writes_nothing, eventually, model
+from integration.running import COLLECTED, Cluster, Object, Operator, assert_writes_nothing, eventually, model
 
 pytestmark = pytest.mark.integration
 
@@ -84,7 +84,7 @@ def test_another_request_is_another_template_and_the_first_goes_with_its_pods(
     eventually(lambda: first not in templates(shared, namespace))
     assert shared.model(namespace)["status"]["gpu"]["claimTemplate"] in templates(shared, namespace)
     shared.kubectl("delete", "mdep/digits", "-n", namespace)
-    eventually(lambda: templates(shared, namespace) == [])
+    eventually(lambda: templates(shared, namespace) == [], COLLECTED)
 
 
 def test_a_class_that_comes_later_is_enough(shared: Cluster, operator: Operator, namespace: str) -> None:
