@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from .api.names import ANNOTATION_SPEC_HASH, LABEL_MODEL
 from .api.objects import Child, ChildStatus
 from .cache import Key
-from .caches import Caches
+from .caches import NAMESPACE, Caches
 from .decide import Removal, Scale, differs
 from .kube import resources
 from .kube.client import Client
@@ -93,6 +93,10 @@ class Children:
         before = self._caches[resource].get(found.metadata.namespace, found.metadata.name)
         known = before.status if before is not None else ChildStatus()
         self._caches[resource].put(found, announce=found.status != known)
+        space, name = found.metadata.namespace, found.metadata.name
+        if self._caches[resource].get(space, name) is None:
+            # A list that is newer than the answer does not have it: it was deleted meanwhile, and no event will say so.
+            self._again((space, found.metadata.labels.get(LABEL_MODEL, NAMESPACE)), 0)
         return found
 
     def _may_repair(self, live: Child) -> bool:
