@@ -113,7 +113,8 @@ def a_gap_is_not_listed(patch: pytest.MonkeyPatch) -> None:
         if not self.synced.is_set():
             await relist(self)
             return
-        _, self._version = await self._client.list(self._resource, self._namespace)
+        async for _, version in self._client.pages(self._resource, self._namespace):
+            self._version = version
 
     patch.setattr(informer.Informer, "_relist", mutant)
 

@@ -1,13 +1,15 @@
 """What the cluster holds, as far as it was seen: one store for each kind, indexed by model."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Set
+from sys import intern
 from typing import Any
 
 from msgspec.structs import replace
 
 from .api.names import LABEL_MODEL
 from .api.objects import Child, ObjectMeta
+from .sharing import shared
 
 Key = tuple[str, str]  # namespace, name
 Listener = Callable[[Any], None]
@@ -51,7 +53,7 @@ class Store:
 
     def put(self, found: Any, *, announce: bool = True) -> None:
         """Take an object that was seen; tell the listener unless it is old news or our own doing."""
-        key = _key(found.metadata)
+        key = key_of(found.metadata)
         before = self._objects.get(key)
         if before is not None and not newer(found.metadata, before.metadata):
             return
@@ -59,9 +61,10 @@ class Store:
             return
         if before is not None and isinstance(found, Child):
             found = found.knowing(before)
-        self._objects[key] = found
-        if before is not None and _same_but_version(found, before):
+        if before is not None and (same := _with_version(before, found)) == found:
+            self._objects[key] = same
             return
+        self._objects[key] = shared(found)
         if before is not None:
             self._unindex(before)
         self._index(found)
@@ -76,7 +79,7 @@ class Store:
 
     def compared(self, child: Child) -> None:
         """Drop the content of an object that was found to be as it was applied."""
-        key = _key(child.metadata)
+        key = key_of(child.metadata)
         if self._objects.get(key) is child:
             self._objects[key] = replace(child, spec=b"", compared=True)
 
@@ -115,13 +118,12 @@ class Store:
         self._forget((namespace, name))
         return True
 
-    def replace(self, namespace: str, objects: Iterable[Any], version: str) -> None:
-        """Take a whole list: what is not in it was deleted while nobody watched, unless it is younger than the list."""
-        seen: set[Key] = set()
+    def begin_list(self, namespace: str) -> None:
+        """A list begins: what it brings is from after every earlier one."""
         self._listed.pop(namespace, None)
-        for found in objects:
-            seen.add(_key(found.metadata))
-            self.put(found)
+
+    def end_list(self, namespace: str, seen: Set[Key], version: str) -> None:
+        """The list was put: what it lacks was deleted while nobody watched, unless it is younger than the list."""
         for key in [key for key in self._objects if key not in seen and namespace in ("", key[0])]:
             gone = self._objects[key]
             if not after(gone.metadata.resource_version, version):
@@ -184,10 +186,11 @@ def after(one: str, other: str) -> bool:
     return one != other
 
 
-def _same_but_version(one: Any, other: Any) -> bool:
-    version = other.metadata.resource_version
-    return bool(replace(one, metadata=replace(one.metadata, resource_version=version)) == other)
+def _with_version(one: Any, other: Any) -> Any:
+    """The first object with the version of the second; what it holds is shared, so it takes next to no memory."""
+    return replace(one, metadata=replace(one.metadata, resource_version=other.metadata.resource_version))
 
 
-def _key(metadata: ObjectMeta) -> Key:
-    return metadata.namespace, metadata.name
+def key_of(metadata: ObjectMeta) -> Key:
+    """Where an object is kept; its strings are shared, since queues and logs keep keys."""
+    return intern(metadata.namespace), intern(metadata.name)

@@ -1,14 +1,15 @@
 """All stores of the operator, and which models an event concerns."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Set
 
 from .api.model_deployment import ModelDeployment
-from .cache import Key, Store, after, model_of, newer
+from .cache import Key, Store, after, key_of, model_of, newer
 from .kube import resources
 from .kube.resources import Resource
 from .observed import Observed
 from .revision import Catalog
+from .sharing import shared
 
 # The key of a whole namespace: its NetworkPolicy belongs to no single model.
 NAMESPACE = ""
@@ -88,14 +89,14 @@ class Caches:
 
     def put_model(self, model: ModelDeployment) -> bool:
         """Take a model that was seen; False when it is old news. One that is being deleted counts as gone."""
-        key, metadata = (model.metadata.namespace, model.metadata.name), model.metadata
+        key, metadata = key_of(model.metadata), model.metadata
         before = self._models.get(key)
         if metadata.uid in self._gone or (before is not None and not newer(metadata, before.metadata)):
             return False
         if metadata.deletion_timestamp is not None:
             self.remove_model(key, metadata.uid)
             return True
-        self._models[key] = model
+        self._models[key] = shared(model)
         if model.is_ready():
             self._unready.pop(key, None)
         else:
@@ -114,12 +115,8 @@ class Caches:
             self._unready.pop(key, None)
             self._in_namespace[key[0]] -= 1
 
-    def replace_models(self, namespace: str, listed: Iterable[ModelDeployment], version: str) -> None:
-        """Compare with a list and queue everything: what changed, what is gone, and what an event may have missed."""
-        seen = set()
-        for model in listed:
-            seen.add((model.metadata.namespace, model.metadata.name))
-            self.put_model(model)
+    def end_model_list(self, namespace: str, seen: Set[Key], version: str) -> None:
+        """The whole list was put: forget what it lacks, and queue everything, since an event may have been missed."""
         for key, model in list(self._models.items()):
             if namespace not in ("", key[0]):
                 continue

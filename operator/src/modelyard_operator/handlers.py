@@ -6,6 +6,7 @@ costs no write. Errors in an event handler would be dropped, so the handler only
 
 import itertools
 from collections.abc import Callable, Iterator
+from sys import intern
 from typing import Any
 
 import aiohttp
@@ -111,7 +112,7 @@ def registry(
 def take(caches: Caches, enqueue: Callable[[Key], None], event: str | None, body: dict[str, Any]) -> None:
     """Put what was seen in the cache and its key in the queue."""
     metadata = body["metadata"]
-    key = (metadata["namespace"], metadata["name"])
+    key = (intern(metadata["namespace"]), intern(metadata["name"]))  # a queue keeps it for a while
     if event == "DELETED":
         caches.remove_model(key, metadata["uid"])
         enqueue(key)

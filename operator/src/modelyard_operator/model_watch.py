@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import kopf
 
 from . import handlers
+from .cache import Key, key_of
 from .caches import Caches
 from .kube import resources
 from .kube.client import Client
@@ -78,9 +79,18 @@ class ModelWatch:
         for namespace in self._namespaces or [""]:
             while True:
                 try:
-                    listed, version = await self._client.list(resources.MODEL_DEPLOYMENTS, namespace)
+                    await self._list_namespace(namespace)
                     break
                 except ApiError as error:
                     logger.warning("cannot list ModelDeployments: %s; trying again", error)
                     await asyncio.sleep(LIST_PAUSE_SECONDS)
-            self._caches.replace_models(namespace, listed, version)
+
+    async def _list_namespace(self, namespace: str) -> None:
+        seen: set[Key] = set()
+        listed = ""
+        async for page, version in self._client.pages(resources.MODEL_DEPLOYMENTS, namespace):
+            listed = version
+            for model in page:
+                seen.add(key_of(model.metadata))
+                self._caches.put_model(model)
+        self._caches.end_model_list(namespace, seen, listed)

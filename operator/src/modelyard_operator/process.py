@@ -9,7 +9,7 @@ from typing import Any
 
 from prometheus_client.registry import Collector
 
-from . import __version__, handlers, metrics
+from . import __version__, handlers, heap, metrics
 from .bundler import Bundler
 from .caches import Caches
 from .kube import resources
@@ -108,6 +108,7 @@ class Process:
         background += [loop.create_task(self._once_served(informer)) for informer in self._device_informers]
         background.append(loop.create_task(self._discover()))
         background.append(loop.create_task(self._models.sweep()))
+        background.append(loop.create_task(heap.give_back_after_work(lambda: self._queue.asked)))
         lease = loop.create_task(self._lease.run())
         workers = [loop.create_task(self._work()) for _ in range(self._settings.workers)]
         workers.append(loop.create_task(self._bring()))

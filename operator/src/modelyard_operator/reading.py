@@ -67,7 +67,7 @@ def child_from_raw(raw: msgspec.Raw | bytes) -> Child:
     found = msgspec.json.decode(raw, type=_Child, strict=False)
     spec = bytes(found.spec)
     annotations = {key: value for key, value in found.metadata.annotations.items() if key.startswith(f"{GROUP}/")}
-    wrong = [one for one in found.status.conditions if one.type == "ReplicaFailure" or one.reason == DEADLINE]
+    wrong = tuple(one for one in found.status.conditions if one.type == "ReplicaFailure" or one.reason == DEADLINE)
     return Child(
         metadata=msgspec.structs.replace(found.metadata, annotations=annotations),
         replicas=msgspec.json.decode(spec, type=_Replicas).replicas,
@@ -82,7 +82,7 @@ def child_from_raw(raw: msgspec.Raw | bytes) -> Child:
 def pod_from_raw(raw: msgspec.Raw | bytes) -> Pod:
     """A pod without what no decision depends on: each change of it would wake the model."""
     found = msgspec.json.decode(raw, type=Pod, strict=False)
-    telling = [one for one in found.status.conditions if one.type in TELLING]
+    telling = tuple(one for one in found.status.conditions if one.type in TELLING)
     return msgspec.structs.replace(
         found,
         metadata=msgspec.structs.replace(found.metadata, annotations={}),

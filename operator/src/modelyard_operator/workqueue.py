@@ -42,7 +42,7 @@ class WorkQueue:
 
     A key that is added while a worker has it waits until that worker is done, so no two workers ever hold the same key,
     and nothing that happened meanwhile is missed. Namespaces take turns: one with a thousand models delays another by
-    one model at most.
+    one model at most. `asked` counts what was ever asked for.
     """
 
     def __init__(self, clock: Callable[[], float], jitter: Callable[[], float]) -> None:
@@ -57,6 +57,7 @@ class WorkQueue:
         self._delayed: list[tuple[float, Key]] = []
         self._due: dict[Key, float] = {}
         self._closed = False
+        self.asked = 0
         self._progress_at = clock()
         # Idle workers, and the one timer that wakes them for delayed keys. Each key wakes one worker, not all.
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -86,6 +87,7 @@ class WorkQueue:
 
     def add(self, key: Key) -> None:
         """Ask for a key to be worked on soon."""
+        self.asked += 1
         if key in self._working:
             self._again.add(key)
         elif wait := self._pace.wait(key):

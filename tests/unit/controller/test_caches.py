@@ -149,7 +149,9 @@ def test_a_list_finds_what_events_missed_and_queues_everything() -> None:
     every.put_model(
         msgspec.structs.replace(seen(), metadata=msgspec.structs.replace(seen().metadata, namespace="other"))
     )
-    every.replace_models("team", [seen("1", "stays", "stays"), seen("3", "new", "new")], version="50")
+    for listed in (seen("1", "stays", "stays"), seen("3", "new", "new")):
+        every.put_model(listed)
+    every.end_model_list("team", {("team", "stays"), ("team", "new")}, version="50")
     assert [name for name in ("gone", "stays", "younger", "new") if every.model(("team", name))] == [
         "stays",
         "younger",

@@ -33,7 +33,7 @@ def created(listed: str) -> tuple[Caches, list[tuple[Key, float]]]:
     """Create a child after a list of this version that does not have it; the caches, and who is looked at again."""
     again: list[tuple[Key, float]] = []
     caches = Caches(lambda _: None, lambda _: None)
-    caches[resources.SERVICES].replace("", [], listed)
+    caches[resources.SERVICES].end_list("", set(), listed)
     children = Children(cast(Client, LateClient()), caches, lambda key, delay: again.append((key, delay)), lambda: 0.0)
     asyncio.run(children.apply(SERVICE, "owner"))
     return caches, again

@@ -85,6 +85,16 @@ async def test_a_list_that_is_older_than_what_was_seen_is_not_believed(server: S
     assert names(server) == ["b"]
 
 
+async def test_a_list_in_pages_that_breaks_off_removes_nothing(server: Server) -> None:
+    first = {"metadata": {"resourceVersion": "30", "continue": "more"}, "items": [{"metadata": {"name": "c"}}]}
+    informer = await server.start()
+    server.answers = [listing("20", "a", "b"), lambda _: web.json_response(first), page]
+    await informer._relist()
+    with pytest.raises(ApiError, match="answered with text/html"):
+        await informer._relist()
+    assert names(server) == ["a", "b", "c"]
+
+
 async def test_a_store_that_was_put_back_ends_the_process(server: Server) -> None:
     informer = await server.start()
     server.answers = [listing("20", "a"), listing("10", "a"), listing("11", "a")]

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from .scalars import ShortText
 
 
-class Condition(Struct, frozen=True, rename="camel", omit_defaults=False):
+class Condition(Struct, frozen=True, gc=False, rename="camel", omit_defaults=False):
     """One thing that is known about the model, with its reason."""
 
     type: Annotated[str, Meta(max_length=63)]
@@ -18,7 +18,7 @@ class Condition(Struct, frozen=True, rename="camel", omit_defaults=False):
     last_transition_time: Annotated[str, Meta(extra={"format": "date-time"})]
 
 
-class ModelStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+class ModelStatus(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     """What the fetched package says of itself."""
 
     digest: ShortText | None = None
@@ -27,7 +27,7 @@ class ModelStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     verified: bool | None = None
 
 
-class AllocatedDevice(Struct, frozen=True, rename="camel", omit_defaults=True):
+class AllocatedDevice(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     """A device that a pod got by its claim."""
 
     pod: Annotated[str, Meta(max_length=253)]
@@ -36,7 +36,7 @@ class AllocatedDevice(Struct, frozen=True, rename="camel", omit_defaults=True):
     device: Annotated[str, Meta(max_length=253)]
 
 
-class GpuStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+class GpuStatus(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     """How GPUs are asked for, and why this way."""
 
     mechanism: Annotated[str, Meta(max_length=32, description="ExtendedResource or DRA.")]
@@ -53,7 +53,7 @@ class GpuStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     ] = []
 
 
-class RevisionStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+class RevisionStatus(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     """One revision that still has pods."""
 
     name: ShortText
@@ -61,7 +61,7 @@ class RevisionStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     ready: int
 
 
-class RolloutStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+class RolloutStatus(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     """How a new revision is replacing an old one, while it does."""
 
     strategy: Annotated[str, Meta(max_length=16, description="Surge, Borrow or Recreate.")]
@@ -69,7 +69,7 @@ class RolloutStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     served: Annotated[int, Meta(description="The most replicas that answered at once since the rollout began.")] = 0
 
 
-class ModelDeploymentStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+class ModelDeploymentStatus(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     """What is known about the model. Written by the operator alone, and only when it changes."""
 
     observed_generation: int = 0

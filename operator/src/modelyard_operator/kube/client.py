@@ -49,17 +49,17 @@ class Client:
         await self._throttle.wait()
         return await self._transport.send(Request("GET", resource.plural, resource.path(namespace, name)))
 
-    async def list(self, resource: Resource, namespace: str = "") -> tuple[list[Any], str]:
-        """All objects that can be read, in pages, with the version to watch from."""
-        found: list[Any] = []
+    async def pages(self, resource: Resource, namespace: str = "") -> AsyncIterator[tuple[list[Any], str]]:
+        """All objects that can be read, page by page, each with the version to watch from: one for all pages."""
         query = {"limit": str(PAGE), **_selected(resource)}
         while True:
             await self._throttle.wait()
             request = Request("GET", resource.plural, resource.path(namespace), query=query)
             page = msgspec.json.decode(await self._transport.send(request), type=_Page)
-            found += [one for raw in page.items if (one := read(resource, raw)) is not None]
+            found = [one for raw in page.items if (one := read(resource, raw)) is not None]
+            yield found, page.metadata.resource_version
             if not page.metadata.continue_:
-                return found, page.metadata.resource_version
+                return
             query = {**query, "continue": page.metadata.continue_}
 
     async def watch(self, resource: Resource, namespace: str, version: str, seconds: int) -> AsyncIterator[WatchEvent]:

@@ -7,7 +7,7 @@ import aiohttp
 import msgspec
 
 from modelyard_operator import metrics
-from modelyard_operator.cache import Store
+from modelyard_operator.cache import Key, Store, key_of
 from modelyard_operator.surroundings import Surroundings
 
 from .client import Client, read
@@ -80,10 +80,16 @@ class Informer:
                 await asyncio.sleep(_pause(self._failures, self._chance()))
 
     async def _relist(self) -> None:
-        objects, version = await self._client.list(self._resource, self._namespace)
-        self._require_present(version)
+        seen: set[Key] = set()
+        version = ""
+        async for page, version in self._client.pages(self._resource, self._namespace):
+            self._require_present(version)
+            self._store.begin_list(self._namespace)
+            for found in page:
+                seen.add(key_of(found.metadata))
+                self._store.put(found)
         self._version = self._newest = version
-        self._store.replace(self._namespace, objects, version)
+        self._store.end_list(self._namespace, seen, version)
         self.last_event = self._clock()
         metrics.WATCH_LAST_EVENT.labels(self.name).set_function(lambda: self._clock() - self.last_event)
         self.synced.set()
