@@ -25,6 +25,13 @@ APPLY = "application/apply-patch+yaml"
 STRATEGIC = "application/strategic-merge-patch+json"
 
 
+def context(pki: Path) -> ssl.SSLContext:
+    """TLS as the administrator."""
+    made = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+    made.load_cert_chain(pki / "admin.crt", pki / "admin.key")
+    return made
+
+
 class _Condition(Struct, frozen=True):
     type: str
     status: str
@@ -93,11 +100,7 @@ class Client:
 
     def __init__(self, server: str, pki: Path | None) -> None:
         self._server = server
-        context: ssl.SSLContext | None = None
-        if pki is not None:
-            context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
-            context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
-        connector = aiohttp.TCPConnector(limit=0, ssl=context or True)
+        connector = aiohttp.TCPConnector(limit=0, ssl=True if pki is None else context(pki))
         self._session = aiohttp.ClientSession(connector=connector)
 
     async def __aenter__(self) -> Client:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from modelyard_local.sockets import free_ports
+from modelyard_operator import heap
 
 # The limit that protects other clients of an API server would be all that is measured here.
 SETTINGS = {"MODELYARD_API_QPS": "1000000", "MODELYARD_API_BURST": "1000000", "MODELYARD_WORKERS": "32"}
@@ -51,8 +52,13 @@ class Operator:
 
     def cpu_seconds(self) -> float:
         """User and system time so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.process.pid)
+
+    async def at_rest(self) -> float:
+        """Resident memory in MB once it has given back what its last work took."""
+        await self.quiet()
+        await asyncio.sleep(2.5 * heap.REST_SECONDS)
+        return self.megabytes()
 
     def megabytes(self) -> float:
         """Resident memory."""
@@ -96,3 +102,9 @@ class Operator:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -57,7 +57,7 @@ class Serving:
         burst = await bursts.beside(clients, self._models, served=True)
         await operator.quiet()
         self._add("cpu.per_model", (operator.cpu_seconds() - cpu) * 1000 / self._models, "ms")
-        self._memory("memory", operator.megabytes())
+        self._memory("memory", await operator.at_rest())
         self._requests(found, operator)
         return burst
 
@@ -72,7 +72,9 @@ class Serving:
 
     async def _flaps(self, found: Arena, client: Client, operator: Operator) -> None:
         cost = await steady.flaps(found, client, operator, FLAPS)
-        self._add("flaps.cpu", cost.cpu * 1000 / FLAPS, "ms per event")
+        bare = cost.bare_cpu * 1000 / FLAPS
+        self._add("flaps.bare_watch.cpu", bare, "ms per event")
+        self._add("flaps.cpu", cost.cpu * 1000 / FLAPS, "ms per event", ("flaps.bare_watch.cpu", bare))
         self._add("flaps.writes", cost.writes, "requests")
 
     async def _restart(self, found: Arena, folder: Path) -> None:
@@ -84,7 +86,7 @@ class Serving:
         self._memory("memory.restarted", cost.megabytes)
 
     def _memory(self, name: str, megabytes: float) -> None:
-        """After a burst it holds what the burst itself took, too; after a restart only what is kept of the models."""
+        """At rest, after a burst and after a restart."""
         self._add(f"{name}.with_models", megabytes, "MB")
         if self._models >= MODELS_FOR_MEMORY:
             self._add(f"{name}.per_1000_models", (megabytes - self._base) * 1000 / self._models, "MB")

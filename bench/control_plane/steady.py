@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from bench.control_plane.arena import Arena
+from bench.control_plane.bare_watch import watching
 from bench.control_plane.bursts import NAMESPACE
 from bench.control_plane.load import DEPLOYMENTS, PODS, STRATEGIC, Client, Watch, spread
-from bench.control_plane.operators import Operator
+from bench.control_plane.operators import Operator, cpu_seconds
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds, CPU seconds, reads, writes and memory of one operator."""
+    """Seconds, CPU seconds, reads, writes and memory of one operator; CPU of a bare watch of the same."""
 
     seconds: float
     cpu: float
     reads: int
     writes: int
     megabytes: float
+    bare_cpu: float = 0.0
 
 
 async def flaps(arena: Arena, client: Client, operator: Operator, count: int) -> Cost:
@@ -35,7 +37,6 @@ async def flaps(arena: Arena, client: Client, operator: Operator, count: int) ->
     ]
     await operator.quiet()
     arena.forget_requests()
-    began, cpu = time.monotonic(), operator.cpu_seconds()
 
     async def flap(number: int) -> None:
         status = "True" if number // len(paths) % 2 else "False"
@@ -43,9 +44,13 @@ async def flaps(arena: Arena, client: Client, operator: Operator, count: int) ->
         path = paths[number % len(paths)]
         await client.send("PATCH", path, {"status": {"conditions": [condition]}}, STRATEGIC)
 
-    await spread(partial(flap, number) for number in range(count))
-    ended = await operator.quiet()
-    return _cost(arena, operator, began, ended, cpu)
+    with watching(arena.server, arena.pki, [path.format(NAMESPACE) for path in (DEPLOYMENTS, PODS)]) as bare:
+        await asyncio.sleep(1)  # it is told first what there is
+        began, cpu, bare_cpu = time.monotonic(), operator.cpu_seconds(), cpu_seconds(bare)
+        await spread(partial(flap, number) for number in range(count))
+        ended = await operator.quiet()
+        cost = _cost(arena, operator, began, ended, cpu)
+        return replace(cost, bare_cpu=cpu_seconds(bare) - bare_cpu)
 
 
 async def restart(arena: Arena, folder: Path) -> Cost:
@@ -54,7 +59,8 @@ async def restart(arena: Arena, folder: Path) -> Cost:
     with _started(arena, folder) as operator:
         await arena.led()
         ended = await operator.quiet()
-        return _cost(arena, operator, operator.began, ended, 0.0)
+        cost = _cost(arena, operator, operator.began, ended, 0.0)
+        return replace(cost, megabytes=await operator.at_rest())
 
 
 async def fail_over(arena: Arena, clients: tuple[Client, Client], folder: Path, number: signal.Signals) -> float:
