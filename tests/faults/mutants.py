@@ -154,7 +154,7 @@ def kopf_ends_the_process(patch: pytest.MonkeyPatch) -> None:
     """An answer that kopf does not understand ends everything."""
 
     async def mutant(self: ModelWatch) -> None:
-        await self._list()
+        await self._list(every=0)
         self.synced.set()
         await self._run_kopf()
 

@@ -115,14 +115,16 @@ class Caches:
             self._unready.pop(key, None)
             self._in_namespace[key[0]] -= 1
 
-    def end_model_list(self, namespace: str, seen: Set[Key], version: str) -> None:
-        """The whole list was put: forget what it lacks, and queue everything, since an event may have been missed."""
-        for key, model in list(self._models.items()):
-            if namespace not in ("", key[0]):
-                continue
-            if key not in seen and not after(model.metadata.resource_version, version):
-                self.remove_model(key, model.metadata.uid)
-            self._enqueue(key)
+    def end_model_list(self, namespace: str, seen: Set[Key], version: str) -> list[Key]:
+        """The whole list was put: forget what it lacks, unless it is younger than the list; the keys of what went."""
+        gone = [
+            (key, model.metadata.uid)
+            for key, model in self._models.items()
+            if key not in seen and namespace in ("", key[0]) and not after(model.metadata.resource_version, version)
+        ]
+        for key, uid in gone:
+            self.remove_model(key, uid)
+        return [key for key, _ in gone]
 
     def has_models(self, namespace: str) -> bool:
         """Whether a namespace has any ModelDeployment."""

@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 # How often the cache of models is compared with a list: kopf does not notice deletions that a broken watch missed.
 SWEEP_SECONDS = 600.0
+# So many models a second are looked at after a sweep: all at once they would keep a new one waiting for seconds.
+SWEPT_PER_SECOND = 50
 LIST_PAUSE_SECONDS = 2.0
 KOPF_PAUSE_SECONDS = 2.0
 
@@ -24,10 +26,11 @@ KOPF_PAUSE_SECONDS = 2.0
 class ModelWatch:
     """Keeps the cache of models equal to what the API server has, in some namespaces or, when none is named, in all."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is a room that it works with
         self,
         client: Client,
         caches: Caches,
+        ask: Callable[[Key, float], None],
         registry: kopf.OperatorRegistry,
         identity: str,
         namespaces: Sequence[str],
@@ -35,6 +38,7 @@ class ModelWatch:
     ) -> None:
         self._client = client
         self._caches = caches
+        self._ask = ask
         self._registry = registry
         self._identity = identity
         self._namespaces = namespaces
@@ -48,7 +52,7 @@ class ModelWatch:
         a proxy's page. It begins again then; ending the process would cost the lease and every cache.
         """
         while True:
-            await self._list()
+            await self._list(every=0)
             self.synced.set()
             try:
                 await self._run_kopf()
@@ -62,7 +66,7 @@ class ModelWatch:
         """Compare the models at hand with a list now and then, until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS * (0.8 + 0.4 * self._chance()))
-            await self._list()
+            await self._list(every=1 / SWEPT_PER_SECOND)
 
     async def _run_kopf(self) -> None:
         await kopf.operator(
@@ -75,22 +79,29 @@ class ModelWatch:
             standalone=True,
         )
 
-    async def _list(self) -> None:
+    async def _list(self, *, every: float) -> None:
+        """Take a list, and have models looked at: what changed now, the others so many seconds after each other."""
         for namespace in self._namespaces or [""]:
             while True:
                 try:
-                    await self._list_namespace(namespace)
+                    await self._list_namespace(namespace, every)
                     break
                 except ApiError as error:
                     logger.warning("cannot list ModelDeployments: %s; trying again", error)
                     await asyncio.sleep(LIST_PAUSE_SECONDS)
 
-    async def _list_namespace(self, namespace: str) -> None:
-        seen: set[Key] = set()
+    async def _list_namespace(self, namespace: str, every: float) -> None:
+        seen: dict[Key, None] = {}  # in order, so that the same list gives the same queue
+        changed: list[Key] = []
         listed = ""
         async for page, version in self._client.pages(resources.MODEL_DEPLOYMENTS, namespace):
             listed = version
             for model in page:
-                seen.add(key_of(model.metadata))
-                self._caches.put_model(model)
-        self._caches.end_model_list(namespace, seen, listed)
+                key = key_of(model.metadata)
+                seen[key] = None
+                if self._caches.put_model(model):
+                    changed.append(key)
+        for key in changed + self._caches.end_model_list(namespace, seen.keys(), listed):
+            self._ask(key, 0)
+        for number, key in enumerate(seen):
+            self._ask(key, number * every)

@@ -83,6 +83,7 @@ class Process:
         self._models = ModelWatch(
             self._client,
             self._caches,
+            again,
             handlers.registry(self._caches, credentials, self._queue.add, surroundings),
             self._identity,
             settings.namespaces,
