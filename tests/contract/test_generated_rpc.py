@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 SERVER = Path(__file__).parents[2] / "model-server"
+SUITE = SERVER.parent / "tests" / "conformance" / "src" / "modelyard_conformance"
 RPC = SERVER / "src" / "modelyard_server" / "rpc"
 # In a process of its own: two modules that describe one package do not fit into one.
 DESCRIBE = """
@@ -29,7 +30,8 @@ print(json.dumps({"calls": calls} | {message.name: fields(message) for message i
 def test_the_committed_code_is_the_generated_one(tmp_path: Path) -> None:
     subprocess.run([sys.executable, SERVER / "generate-rpc.py", tmp_path], check=True)
     made = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    assert made == {name: (RPC / name).read_text() for name in ("inference_pb2.py", "inference_pb2.pyi")}
+    for folder in (RPC, SUITE):
+        assert made == {name: (folder / name).read_text() for name in ("inference_pb2.py", "inference_pb2.pyi")}
 
 
 def describe(module: str) -> dict[str, Any]:
