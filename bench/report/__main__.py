@@ -5,17 +5,20 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from bench.report import servers
 from bench.report.page import files
 from bench.report.results import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench/results/control_plane.jsonl"
+SERVERS = ROOT / "bench/results/model_server.jsonl"
 
 
 def main() -> None:
     """Write them."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs"
-    for name, text in files(parse(RESULTS.read_text().splitlines())).items():
+    beside = servers.parse(SERVERS.read_text().splitlines()) if SERVERS.is_file() else None
+    for name, text in files(parse(RESULTS.read_text().splitlines()), beside).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -11,7 +11,8 @@ Point = tuple[float, float]
 WIDTH, HEIGHT = 720, 380
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 62, 48
 # Told apart without colour, too: by dashes. Source of the colours: Okabe and Ito, jfly.uni-koeln.de/color.
-STYLES = (("#0072b2", ""), ("#d55e00", "7 4"), ("#009e73", "2 3"), ("#cc79a7", "10 3 2 3"))
+STYLES = (("#0072b2", ""), ("#d55e00", "7 4"), ("#009e73", "2 3"), ("#cc79a7", "10 3 2 3"),
+          ("#e69f00", "14 4"), ("#56b4e9", "4 2"), ("#000000", "1 4"))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,16 @@ def _grid(x: Axis, y: Axis) -> list[str]:
 
 
 def _legend(lines: Sequence[Series]) -> list[str]:
-    parts, at = [], float(LEFT)
+    parts, at, down = [], float(LEFT), 42
     for number, one in enumerate(lines):
+        width = 48 + 6.6 * len(one.name)
+        if at > LEFT and at + width > WIDTH:
+            at, down = float(LEFT), down + 15
         colour, dashes = STYLES[number % len(STYLES)]
-        parts.append(f'<path d="M{at:g} 42h24" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dashes}"/>')
-        parts.append(f'<text x="{at + 30:g}" y="46">{escape(one.name)}</text>')
-        at += 48 + 6.6 * len(one.name)
+        line = f'<path d="M{at:g} {down}h24" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dashes}"/>'
+        parts.append(line)
+        parts.append(f'<text x="{at + 30:g}" y="{down + 4}">{escape(one.name)}</text>')
+        at += width
     return parts
 
 

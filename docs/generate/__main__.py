@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from . import kinds, metrics, reasons, settings
+from . import conformance, kinds, metrics, reasons, settings
 
 
 def pages() -> dict[str, str]:
@@ -13,6 +13,7 @@ def pages() -> dict[str, str]:
         "operator-settings.md": settings.operator_page(),
         "model-server.md": settings.server_page(),
         "metrics.md": metrics.page(),
+        "conformance.md": conformance.page(),
     }
 
 
