@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from faults.api.kinds import MODELS
+from faults.api.kinds import MODELS, SERVICES
 from faults.api.requests import Target
 from faults.harness import Run
 from faults.scenario import furnish
@@ -40,3 +40,25 @@ def test_the_status_of_a_model_that_was_replaced_is_no_failure() -> None:
         assert second is not None
         assert second["metadata"]["uid"] != first["metadata"]["uid"]
         assert (retried() - before, second["status"]["summary"]) == (0, "Ready")
+
+
+def test_a_child_that_was_replaced_while_it_was_repaired_is_named_as_taken() -> None:
+    with closing(Run("replaced-child")) as run:
+        furnish(run)
+        run.start()
+        run.put(MODELS, *KEY, {"spec": {"model": {"uri": "s3://models/digits/1"}}})
+        run.wait(60)
+
+        def replace(target: Target) -> None:
+            if target.kind is SERVICES:
+                run.on_ask = lambda _target: None
+                run.delete(SERVICES, KEY)
+                run.put(SERVICES, *KEY, {"spec": {"ports": [{"port": 9}]}})
+
+        run.on_ask = replace
+        run.patch(SERVICES, KEY, {"spec": {"ports": [{"name": "http", "port": 81}]}})
+        run.wait(5)
+        found = run.model(KEY)
+        assert found is not None
+        ready = next(one for one in found["status"]["conditions"] if one["type"] == "Ready")
+        assert (ready["reason"], "not controlled by this" in ready["message"]) == ("NameTaken", True), ready

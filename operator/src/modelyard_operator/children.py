@@ -4,13 +4,13 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from .api.names import ANNOTATION_SPEC_HASH, LABEL_MODEL
-from .api.objects import Child, ChildStatus
+from .api.objects import Child, ChildStatus, ObjectMeta
 from .cache import Key
 from .caches import NAMESPACE, Caches
 from .decide import Removal, Scale, differs
 from .kube import resources
 from .kube.client import Client
-from .kube.errors import ConflictError, NotFoundError, NotOwnedError
+from .kube.errors import ConflictError, InvalidError, NotFoundError, NotOwnedError
 from .reading import child_from_raw
 from .render import Manifest
 
@@ -55,7 +55,8 @@ class Children:
         if not _is_asked(manifest, live):
             found = await self.taken(resource, self._client.apply(resource, manifest, "spec"))
         elif self._may_repair(live):
-            found = await self.taken(resource, self._client.repair(resource, manifest, live.metadata.uid))
+            repair = self._client.repair(resource, manifest, live.metadata.uid)
+            found = await self._unless_replaced(resource, live.metadata, repair)
         else:
             found = live
         if differs(manifest, found):
@@ -65,7 +66,8 @@ class Children:
     async def scale(self, namespace: str, scale: Scale) -> None:
         """Ask an old revision's Deployment for another number of replicas."""
         resource = resources.DEPLOYMENTS
-        await self.taken(resource, self._client.scale(resource, namespace, scale.name, scale.uid, scale.replicas))
+        patch = self._client.scale(resource, namespace, scale.name, scale.uid, scale.replicas)
+        await self._unless_replaced(resource, ObjectMeta(scale.name, namespace, scale.uid), patch)
 
     async def remove(self, namespace: str, removal: Removal) -> None:
         """Delete an object, if it still is the one that was seen."""
@@ -83,6 +85,20 @@ class Children:
     async def look(self, resource: resources.Resource, namespace: str, name: str) -> Child:
         """Read what the cache does not know."""
         return child_from_raw(await self._client.get(resource, namespace, name))
+
+    async def _unless_replaced(self, resource: resources.Resource, seen: ObjectMeta, patch: Awaitable[bytes]) -> Child:
+        """What a patch returned; the object itself, which the patch did not touch, when another has its name by now.
+
+        The server refuses both with the same words: a patch of an object that is not the one it names, and a bad one.
+        """
+        try:
+            return await self.taken(resource, patch)
+        except InvalidError:
+            found = await self.look(resource, seen.namespace, seen.name)
+            if found.metadata.uid == seen.uid:
+                raise
+            self._caches[resource].put(found)
+            return found
 
     async def taken(self, resource: resources.Resource, write: Awaitable[bytes]) -> Child:
         """Put what the server returned into the cache, so that the next decision knows our own write.
