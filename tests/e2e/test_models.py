@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tritonclient.grpc as triton
 import yaml
 
 from e2e.node import Node, Store, eventually
@@ -17,6 +19,19 @@ def test_a_product_that_no_node_has_is_told(node: Node) -> None:
     node.apply(node.model("small", SMALL, gpu={"count": 1, "product": ["B300"]}))
     message = node.reason("small", "InsufficientGPU")
     assert "1 node: 1 lacks product B300" in message
+
+
+def test_a_model_answers_over_grpc_at_port_9000_of_its_service(node: Node) -> None:
+    node.apply(node.model("small", SMALL))
+    node.ready("small")
+    rows = triton.InferInput("measurements", [2, 30], "FP32")
+    rows.set_data_from_numpy(np.ones((2, 30), np.float32))
+    with node.target.kube.forward(node.namespace, "service/small", 9000) as port:
+        client = triton.InferenceServerClient(f"127.0.0.1:{port}")
+        try:
+            assert client.infer("small", [rows]).get_response().outputs[0].shape[0] == 2
+        finally:
+            client.close()
 
 
 def test_a_wrong_digest_never_serves(node: Node) -> None:

@@ -172,6 +172,7 @@ CATALOG = [
     (runtime(formats=[]), "spec.formats in body should have at least 1 items"),
     (runtime(formats=[{"name": "onnx", "priority": 1001}]), "spec.formats[0].priority in body should be less than or"),
     (runtime(port=65536), "spec.port in body should be less than or equal to 65535"),
+    (runtime(port=8080, grpcPort=8080), "grpcPort must be another port than port"),
     (runtime(probes={"startupPath": "health"}), "spec.probes.startupPath in body should match '^/'"),
     (profile(vendor="amd", product=["MI300X"]), PROFILE_VENDOR),
     (profile(vendor="intel", memory="16Gi"), PROFILE_VENDOR),

@@ -5,6 +5,7 @@ from msgspec import Struct
 from .api.accelerator_profile import AcceleratorProfileSpec
 from .api.gpus import Gpu, GpuAlternative
 from .api.model_deployment import ModelDeployment, ModelDeploymentSpec, ModelSource, Server
+from .api.model_runtime import ModelRuntimeSpec
 
 
 class Rule(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -32,6 +33,13 @@ RULES: dict[type, list[Rule]] = {
             "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,48}[a-z0-9])?$')",
             "metadata.name must begin with a letter, hold only a-z, 0-9 and '-', and be at most 50 characters long: "
             "it becomes the name of a Service",
+        ),
+    ],
+    ModelRuntimeSpec: [
+        Rule(
+            "!has(self.grpcPort) || self.grpcPort != self.port",
+            "grpcPort must be another port than port: the server cannot listen twice on one",
+            ".grpcPort",
         ),
     ],
     ModelDeploymentSpec: [

@@ -27,5 +27,17 @@ def test_without_default_credentials_nothing_is_mounted() -> None:
     assert "--credentials" not in fetch_container(found)["args"]
 
 
+def test_a_runtime_that_serves_grpc_is_told_the_port_and_shows_it() -> None:
+    container = server_container(resolved(grpcPort=9001), "digits")
+    assert [(one["name"], one["containerPort"]) for one in container["ports"]] == [("http", 8080), ("grpc", 9001)]
+    assert {"name": "GRPC_PORT", "value": "9001"} in container["env"]
+
+
+def test_a_runtime_without_grpc_has_one_port() -> None:
+    container = server_container(resolved(), "digits")
+    assert [one["name"] for one in container["ports"]] == ["http"]
+    assert "GRPC_PORT" not in [one["name"] for one in container["env"]]
+
+
 def test_a_runtime_without_a_command_uses_the_image_s_own() -> None:
     assert "command" not in server_container(resolved(command=[]), "digits")

@@ -10,8 +10,9 @@ formats:
   - name: sklearn
     priority: 1
 port: 8080
+grpcPort: 9000
 command: [modelyard-server]
-args: [serve, --model, $(MODEL_PATH), --name, $(MODEL_NAME), --port, $(PORT)]
+args: [serve, --model, $(MODEL_PATH), --name, $(MODEL_NAME), --port, $(PORT), --grpc-port, $(GRPC_PORT)]
 {{- with .Values.defaultRuntime.env }}
 env:
   {{- toYaml . | nindent 2 }}

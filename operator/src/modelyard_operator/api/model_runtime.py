@@ -36,7 +36,10 @@ class RuntimeProbes(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ModelRuntimeSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A server image and how to run it. Arguments may use $(MODEL_PATH), $(MODEL_NAME), $(PORT) and $(GPU_COUNT)."""
+    """A server image and how to run it.
+
+    Arguments may use $(MODEL_PATH), $(MODEL_NAME), $(PORT), $(GRPC_PORT) and $(GPU_COUNT).
+    """
 
     image: Annotated[str, Meta(min_length=1, max_length=512, description="Image of the server.")]
     formats: Annotated[
@@ -48,6 +51,10 @@ class ModelRuntimeSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
         ),
     ]
     port: Annotated[int, Meta(ge=1, le=65535, description="Port on which it serves.")] = 8080
+    grpc_port: Annotated[
+        Annotated[int, Meta(ge=1, le=65535)] | None,
+        Meta(description="Port on which it serves gRPC; clients find it at port 9000 of the model's Service."),
+    ] = None
     command: Annotated[list[Text], Meta(max_length=32, description="Command; the image's own when empty.")] = []
     args: Annotated[list[Text], Meta(max_length=64, description="Arguments.")] = []
     env: Annotated[list[EnvVar], Meta(max_length=64, description="Environment.")] = []

@@ -22,6 +22,7 @@ MANAGED_SELECTOR = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 NETWORK_POLICY = "modelyard-models"
 
 SERVICE_PORT = 80
+GRPC_SERVICE_PORT = 9000
 MODEL_PATH = "/mnt/model"
 PVC_ROOT = "/mnt/pvc"
 CREDENTIALS_PATH = "/var/run/secrets/modelyard/credentials"

@@ -1,4 +1,4 @@
-"""The NetworkPolicy of a namespace with models: clients may reach the serving port, and nothing else."""
+"""The NetworkPolicy of a namespace with models: clients may reach the serving ports, and nothing else."""
 
 from modelyard_operator.api.names import LABEL_MANAGED_BY, MANAGED_BY, NETWORK_POLICY
 
@@ -21,7 +21,7 @@ def network_policy(namespace: str) -> Manifest:
             "spec": {
                 "podSelector": {"matchLabels": {LABEL_MANAGED_BY: MANAGED_BY}},
                 "policyTypes": ["Ingress"],
-                "ingress": [{"ports": [{"protocol": "TCP", "port": "http"}]}],
+                "ingress": [{"ports": [{"protocol": "TCP", "port": name} for name in ("http", "grpc")]}],
             },
         }
     )

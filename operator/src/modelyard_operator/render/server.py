@@ -2,6 +2,7 @@
 
 import math
 
+from modelyard_operator.api.model_runtime import ModelRuntimeSpec
 from modelyard_operator.api.names import MODEL_PATH, SERVER_CONTAINER
 from modelyard_operator.api.scalars import parse_duration
 from modelyard_operator.revision import Resolved
@@ -26,7 +27,7 @@ def server_container(resolved: Resolved, model_name: str) -> Manifest:
         "imagePullPolicy": resolved.defaults.image_pull_policy,
         "args": [*runtime.args, *server.args],
         "env": environment(resolved, model_name),
-        "ports": [{"name": "http", "containerPort": runtime.port, "protocol": "TCP"}],
+        "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in _ports(runtime).items()],
         "resources": _resources(resolved),
         "securityContext": security_context(),
         "volumeMounts": [
@@ -44,7 +45,7 @@ def server_container(resolved: Resolved, model_name: str) -> Manifest:
 
 
 def environment(resolved: Resolved, model_name: str) -> list[Manifest]:
-    """Variables, later ones winning: settings, the runtime's, the user's, and the four that the pod depends on."""
+    """Variables, later ones winning: settings, the runtime's, the user's, and those that the pod depends on."""
     server = resolved.server
     fixed = {
         "MODEL_PATH": MODEL_PATH,
@@ -52,6 +53,8 @@ def environment(resolved: Resolved, model_name: str) -> list[Manifest]:
         "PORT": str(resolved.runtime.port),
         "GPU_COUNT": str(resolved.gpu.count if resolved.gpu else 0),
     }
+    if resolved.runtime.grpc_port is not None:
+        fixed["GRPC_PORT"] = str(resolved.runtime.grpc_port)
     values = fixed | {
         "MODELYARD_UNSAFE_FORMATS": resolved.model.unsafe_formats,
         "MODELYARD_LOAD_TIMEOUT": _seconds(server.load_timeout),
@@ -69,6 +72,10 @@ def environment(resolved: Resolved, model_name: str) -> list[Manifest]:
     for variable in (*resolved.runtime.env, *server.env):
         values[variable.name] = variable.value
     return [{"name": name, "value": value} for name, value in (values | fixed).items()]
+
+
+def _ports(runtime: ModelRuntimeSpec) -> dict[str, int]:
+    return {"http": runtime.port} | ({} if runtime.grpc_port is None else {"grpc": runtime.grpc_port})
 
 
 def grace_period(resolved: Resolved) -> int:

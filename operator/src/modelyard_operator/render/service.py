@@ -1,14 +1,14 @@
 """The Service of a model: one address for all its revisions; readiness decides who answers."""
 
 from modelyard_operator.api.model_deployment import ModelDeployment
-from modelyard_operator.api.names import SERVICE_PORT, model_labels
+from modelyard_operator.api.names import GRPC_SERVICE_PORT, SERVICE_PORT, model_labels
 
 from . import Manifest
 from .metadata import child_metadata, stamp
 
 
 def service(parent: ModelDeployment) -> Manifest:
-    """A ClusterIP Service on port 80."""
+    """A ClusterIP Service on port 80, and 9000 for gRPC, which has endpoints only where the runtime serves it."""
     return stamp(
         {
             "apiVersion": "v1",
@@ -17,7 +17,16 @@ def service(parent: ModelDeployment) -> Manifest:
             "spec": {
                 "type": "ClusterIP",
                 "selector": model_labels(parent.metadata.name),
-                "ports": [{"name": "http", "port": SERVICE_PORT, "targetPort": "http", "protocol": "TCP"}],
+                "ports": [
+                    {"name": "http", "port": SERVICE_PORT, "targetPort": "http", "protocol": "TCP"},
+                    {
+                        "name": "grpc",
+                        "port": GRPC_SERVICE_PORT,
+                        "targetPort": "grpc",
+                        "protocol": "TCP",
+                        "appProtocol": "kubernetes.io/h2c",
+                    },
+                ],
             },
         }
     )
