@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from . import conformance, kinds, metrics, reasons, settings
+from . import conformance, kinds, metrics, packages, reasons, settings
 
 
 def pages() -> dict[str, str]:
@@ -11,6 +11,7 @@ def pages() -> dict[str, str]:
     return kinds.pages() | {
         "reasons.md": reasons.page(),
         "operator-settings.md": settings.operator_page(),
+        "model-package.md": packages.page(),
         "model-server.md": settings.server_page(),
         "metrics.md": metrics.page(),
         "conformance.md": conformance.page(),

@@ -73,7 +73,7 @@ def _type(kind: Any) -> str:
 
 def server_page() -> str:
     """Settings and command line of the model server."""
-    meanings = _docstrings(server.Settings) | MEANINGS
+    meanings = docstrings(server.Settings) | MEANINGS
     fields = {field.name: field for field in msgspec.structs.fields(server.Settings)}
     rows = []
     for name, (variable, _) in server._ENVIRONMENT.items():  # noqa: SLF001 - the one table of variables
@@ -92,7 +92,7 @@ def server_page() -> str:
     return document("Model server", *parts, *_commands(commands.parser()))
 
 
-def _docstrings(struct: type) -> dict[str, str]:
+def docstrings(struct: type) -> dict[str, str]:
     """The string below each field of a class, which only its source still has."""
     body = ast.parse(textwrap.dedent(inspect.getsource(struct))).body[0]
     found: dict[str, str] = {}

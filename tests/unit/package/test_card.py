@@ -7,7 +7,8 @@ import pytest
 
 from modelyard_server.errors import PackageError
 from modelyard_server.package import networks, parse
-from modelyard_server.package.card import Cnn, Linear, Mlp, ModelCard
+from modelyard_server.package.architectures import Cnn, Linear, Mlp
+from modelyard_server.package.card import ModelCard
 
 CLASSIFIER: dict[str, Any] = {
     "name": "digits",
@@ -92,6 +93,99 @@ def test_a_wrong_card_names_the_field(changes: dict[str, object], message: str) 
     with pytest.raises(PackageError) as error:
         card(**changes)
     assert str(error.value).startswith("model.yaml: ")
+    assert message in str(error.value)
+
+
+TEXT = {"name": "text", "datatype": "BYTES", "shape": [-1]}
+ENCODER = {"type": "encoder", "vocabulary": 9, "hidden": 8, "layers": 1, "heads": 2, "intermediate": 8}
+TOKENS = {"input": "text", "tokens": {}}
+EMBEDDING: dict[str, Any] = {
+    "name": "embedding",
+    "version": "1",
+    "format": "torch",
+    "inputs": [TEXT],
+    "outputs": [{"name": "embedding", "datatype": "FP32", "shape": [-1, 8]}],
+    "architecture": ENCODER,
+    "preprocessing": [TOKENS],
+}
+SEQ2SEQ: dict[str, Any] = {
+    **EMBEDDING,
+    "outputs": [
+        {"name": "text", "datatype": "BYTES", "shape": [-1]},
+        {"name": "tokens", "datatype": "INT64", "shape": [-1, -1]},
+        {"name": "score", "datatype": "FP32", "shape": [-1]},
+    ],
+    "architecture": {"type": "seq2seq", "vocabulary": 9, "targetVocabulary": 9, "embedding": 4, "hidden": 4,
+                     "start": 1, "end": 2, "maxTokens": 5},
+    "postprocessing": [{"output": "text", "tokens": {}}],
+}  # fmt: skip
+PICTURE: dict[str, Any] = {
+    **CLASSIFIER,
+    "inputs": [{**TENSOR, "datatype": "BYTES", "shape": [-1]}],
+    "preprocessing": [{"input": "image", "image": {"size": [8, 8], "channels": 1}, "mean": [9.0]}],
+}
+NET = {"type": "convnet", "image": [1, 8, 8], "blocks": [{"type": "pool"}, {"type": "residual", "channels": 2}],
+       "outFeatures": 2}  # fmt: skip
+RECURRENT = {"type": "recurrent", "cell": "gru", "vocabulary": 9, "embedding": 4, "hidden": 4, "outFeatures": 8}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        EMBEDDING,
+        SEQ2SEQ,
+        PICTURE,
+        {**PICTURE, "architecture": NET},
+        {**EMBEDDING, "architecture": RECURRENT},
+        {**EMBEDDING, "inputs": [{**TEXT, "datatype": "INT64", "shape": [-1, -1]}], "preprocessing": []},
+        {**EMBEDDING, "architecture": {"type": "installed", "name": "mine", "arguments": {"sizes": [1, 2], "x": 0.5}}},
+        {**CLASSIFIER, "format": "python", "architecture": None, "outputs": [{**LABEL, "name": "anything"}]},
+        {**CLASSIFIER, "outputs": [{**PROBABILITIES, "name": "top_probabilities", "shape": [-1, 1]}]},
+    ],
+    ids=["embedding", "seq2seq", "picture", "convnet", "recurrent", "ids", "installed", "python", "top"],
+)
+def test_what_fits_together_is_read_and_written_again(fields: dict[str, Any]) -> None:
+    model = parse.card(json.dumps(fields).encode())
+    assert parse.card(parse.encode(model)) == model
+
+
+@pytest.mark.parametrize(
+    ("fields", "changes", "message"),
+    [
+        (EMBEDDING, {"preprocessing": [TOKENS, TOKENS]}, "'text' is given twice; one entry holds all steps"),
+        (EMBEDDING, {"preprocessing": [{**TOKENS, "image": {"size": [2, 2]}}]}, "'text' is a picture or a text"),
+        (EMBEDDING, {"preprocessing": [{**TOKENS, "scale": 2.0}]}, "'text' becomes token ids; only numbers"),
+        (EMBEDDING, {"preprocessing": [{**TOKENS, "tokens": {"file": "a/b"}}]}, "preprocessing[0].tokens.file"),
+        (EMBEDDING, {"preprocessing": [{**TOKENS, "tokens": {"maxTokns": 1}}]}, "did you mean `maxTokens`?"),
+        (EMBEDDING, {"preprocessing": [{**TOKENS, "tokens": {"maxTokens": 513}}]}, "has 512 positions"),
+        (EMBEDDING, {"preprocessing": []}, "inputs[0].datatype: BYTES; say under preprocessing how 'text' becomes ids"),
+        (EMBEDDING, {"inputs": [{**TEXT, "shape": [-1, 1]}]}, "preprocessing.tokens: 'text' must be BYTES of shape"),
+        (EMBEDDING, {"inputs": [{**TENSOR, "name": "text"}], "preprocessing": []}, "the architecture takes text, or"),
+        (EMBEDDING, {"architecture": {**ENCODER, "heads": 3}}, "architecture.heads: 3 heads cannot share 8"),
+        (EMBEDDING, {"architecture": {**ENCODER, "outFeatures": 3}}, "the architecture gives [-1, 3]"),
+        (EMBEDDING, {"postprocessing": [{"output": "text", "tokens": {}}]}, "postprocessing.output: 'text' is not an"),
+        (
+            EMBEDDING,
+            {"postprocessing": [{"output": "embedding", "tokens": {}}]},
+            "'embedding' is no text that a seq2seq network writes",
+        ),
+        (SEQ2SEQ, {"postprocessing": []}, "outputs[0]: text needs a tokenizer"),
+        (SEQ2SEQ, {"labels": ["a"], "outputs": [LABEL], "postprocessing": []}, "labels: a seq2seq network writes"),
+        (SEQ2SEQ, {"outputs": [LABEL], "postprocessing": []}, "'label'; a seq2seq network gives text, tokens, score"),
+        (SEQ2SEQ, {"outputs": [{"name": "score", "datatype": "BYTES", "shape": [-1]}], "postprocessing": []},
+         "outputs[0]: score is FP32 or FP64 of shape [-1]"),
+        (PICTURE, {"preprocessing": []}, "say under preprocessing how 'image' becomes numbers (image)"),
+        (PICTURE, {"preprocessing": [{"input": "image", "image": {"size": [8, 9]}}]}, "rows of [3, 8, 9]"),
+        (PICTURE, {"inputs": [TENSOR]}, "preprocessing.image: 'image' must be BYTES of shape [-1]"),
+        (PICTURE, {"architecture": {**NET, "blocks": [{"type": "pool"}] * 5}}, "5 blocks cut [1, 8, 8] down to"),
+        (PICTURE, {"architecture": {**NET, "blocks": [{"type": "loop"}]}}, "architecture.blocks[0].type"),
+        (PICTURE, {"outputs": [{**LABEL, "name": "top_labels"}]}, "top_labels is [-1, k], k from 1 to 2"),
+        (PICTURE, {"outputs": [{**LABEL, "name": "top_labels", "shape": [-1, 3]}]}, "top_labels is [-1, k]"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_together_is_told(fields: dict[str, Any], changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(PackageError) as error:
+        parse.card(json.dumps({**fields, **changes}).encode())
     assert message in str(error.value)
 
 

@@ -16,7 +16,9 @@ from modelyard_server.engines import registry, torch_networks
 from modelyard_server.engines.model import LoadOptions, Model
 from modelyard_server.errors import StartupError
 from modelyard_server.package import files, parse
-from modelyard_server.package.card import Architecture, Cnn, Linear, Mlp, ModelCard, Preprocessing, TensorSpec
+from modelyard_server.package.architectures import Architecture, Cnn, Linear, Mlp
+from modelyard_server.package.card import ModelCard, TensorSpec
+from modelyard_server.package.steps import Preprocessing
 
 LABELS = ("no", "yes")
 PROBABILITIES = TensorSpec(name="probabilities", datatype="FP32", shape=(-1, 2))

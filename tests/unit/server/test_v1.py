@@ -54,3 +54,26 @@ def test_several_outputs_become_objects_and_one_a_bare_value() -> None:
     both = v1.respond(IMAGE, {"label": label, "p": np.array([[0.5, 0.25]], np.float32)})
     assert json.loads(both) == {"predictions": [{"label": "cat", "p": [0.5, 0.25]}]}
     assert json.loads(v1.respond(PAIR, {"y": np.array([1.5, 2.0])})) == {"predictions": [1.5, 2.0]}
+
+
+TEXT = Signature(
+    inputs=(TensorSpec(name="x", datatype="BYTES", shape=(-1,)),),
+    outputs=(TensorSpec(name="y", datatype="BYTES", shape=(-1,)),),
+)
+
+
+def test_bytes_travel_as_base64() -> None:
+    arrays, rows = v1.parse(TEXT, b'{"instances": ["a", {"b64": "/wA="}, {"b64": "YQ=="}]}')
+    assert (arrays["x"].tolist(), rows) == ([b"a", b"\xff\x00", b"a"], 3)
+    arrays, _ = v1.parse(TEXT, b'{"instances": [{"x": {"b64": "/wA="}}]}')
+    assert arrays["x"].tolist() == [b"\xff\x00"]
+
+
+@pytest.mark.parametrize(
+    ("instance", "message"),
+    [('{"b64": "?"}', "b64 does not hold base64"), ('{"b64": 7}', "b64 does not hold base64"),
+     ("7", "each row must be a string"), ('["a"]', "each row must be a string")],
+)  # fmt: skip
+def test_other_bytes_are_refused(instance: str, message: str) -> None:
+    with pytest.raises(BadRequestError, match=message):
+        v1.parse(TEXT, b'{"instances": [%s]}' % instance.encode())

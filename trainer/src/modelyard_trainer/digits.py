@@ -9,7 +9,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from modelyard_server.engines import torch_networks
-from modelyard_server.package.card import Cnn, ModelCard, Preprocessing, TensorSpec
+from modelyard_server.package.architectures import Cnn
+from modelyard_server.package.card import ModelCard, TensorSpec
+from modelyard_server.package.steps import Preprocessing
 from modelyard_trainer import datasets, drawing, features, packaging, scores
 from modelyard_trainer.datasets import Array, Dataset
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from modelyard_server.package.card import Preprocessing
+from modelyard_server.package.steps import Preprocessing
 
 Array = np.ndarray[Any, np.dtype[Any]]
 BINS = 10

@@ -10,6 +10,7 @@ from torch import nn
 
 from modelyard_server.engines import torch_networks
 from modelyard_server.package import card as cards
+from modelyard_server.package.architectures import Linear
 from modelyard_trainer import datasets, features, packaging, scores
 from modelyard_trainer.datasets import Array
 
@@ -43,7 +44,7 @@ def run(options: packaging.RunOptions) -> str:
         description="Disease progression after a year, from: " + ", ".join(dataset.features),
         inputs=(cards.TensorSpec(name=INPUT, datatype="FP32", shape=(-1, rows.shape[1])),),
         outputs=(cards.TensorSpec(name="progression", datatype="FP32", shape=(-1,)),),
-        architecture=cards.Linear(in_features=rows.shape[1], out_features=1),
+        architecture=Linear(in_features=rows.shape[1], out_features=1),
         preprocessing=(step,),
         metrics=metrics,
         origin=packaging.origin(dataset, options),
@@ -56,7 +57,7 @@ def train(rows: Array, targets: Array, epochs: int, seed: int) -> nn.Module:
     """Full-batch gradient descent with momentum on the standardised target; its scale is folded into the weights."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
-    network = torch_networks.build(cards.Linear(in_features=rows.shape[1], out_features=1))
+    network = torch_networks.build(Linear(in_features=rows.shape[1], out_features=1))
     optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
     mean, std = float(targets.mean()), float(targets.std())
     inputs = torch.from_numpy(rows)

@@ -65,10 +65,13 @@ class Job:
 class Batcher:
     """Takes requests, runs them in batches on the worker, one batch at a time."""
 
-    def __init__(self, worker: Worker, predict: Predict, limits: Limits, observer: Observer) -> None:
+    def __init__(
+        self, worker: Worker, predict: Predict, limits: Limits, observer: Observer, prepare: Predict | None = None
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._worker = worker
         self._predict = predict
+        self._prepare = prepare
         self._limits = limits
         self._observer = observer
         self._queue: deque[Job] = deque()
@@ -167,7 +170,8 @@ class Batcher:
 
     def _run(self, jobs: list[Job], rows: list[int]) -> tuple[list[Outcome], float]:
         started = time.perf_counter()
-        outcomes = execution.run(self._predict, [job.inputs for job in jobs], rows, self._limits.max_batch_rows)
+        requests = [job.inputs for job in jobs]
+        outcomes = execution.run(self._predict, requests, rows, self._limits.max_batch_rows, self._prepare)
         return outcomes, time.perf_counter() - started
 
     def _complete(self, jobs: list[Job], started: float, result: tuple[list[Outcome], float] | BaseException) -> None:

@@ -3,10 +3,13 @@
 Rooms:
     model          the `Model` protocol and what every engine is told
     registry       format -> engine; load and warm up
+    preparation    declared decoding of inputs: images (Pillow), tokens (tokenizers)
     preprocessing  declared scaling of raw inputs
-    heads          scores -> the declared outputs (labels, probabilities)
+    sequences      rows of different lengths (pure)
+    heads          scores -> the declared outputs (labels, probabilities, the best few)
     samples        inputs to warm up and measure with
     hardware       CPU share of the container        threads   CPU threads of a torch model, measured
-    torch_model    safetensors and a declared architecture     torch_networks  the architecture as torch modules
+    torch_model    safetensors and a declared architecture: torch_networks (modules), torch_weights, torch_device,
+                   torch_inputs (arrays to tensors and back)
     sklearn_model  skops files
 """

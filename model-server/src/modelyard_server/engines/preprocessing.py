@@ -4,15 +4,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from modelyard_server.package.card import ModelCard, Preprocessing, TensorSpec
+from modelyard_server.package import rules
+from modelyard_server.package.card import ModelCard
+from modelyard_server.package.steps import Preprocessing
 from modelyard_server.protocol.datatypes import Array
 
 
 class Scaler:
     """Scales one input to float32."""
 
-    def __init__(self, step: Preprocessing, spec: TensorSpec) -> None:
-        mean, std = (_per_element(values, spec.shape[1:]) for values in (step.mean, step.std))
+    def __init__(self, step: Preprocessing, row: tuple[int, ...]) -> None:
+        mean, std = (_per_element(values, row) for values in (step.mean, step.std))
         self._factor = np.asarray(step.scale / std, np.float32)
         self._offset = np.asarray(-mean / std, np.float32)
 
@@ -24,9 +26,9 @@ class Scaler:
 
 
 def scalers(card: ModelCard) -> Mapping[str, Scaler]:
-    """One scaler per input that declares preprocessing."""
-    specs = {spec.name: spec for spec in card.inputs}
-    return {step.input: Scaler(step, specs[step.input]) for step in card.preprocessing}
+    """One scaler per input of numbers that declares preprocessing."""
+    rows = {spec.name: rules.prepared_row(card, spec) for spec in card.inputs}
+    return {step.input: Scaler(step, rows[step.input]) for step in card.preprocessing if step.tokens is None}
 
 
 def as_floats(array: Array, scaler: Scaler | None) -> Array:

@@ -54,7 +54,7 @@ def warm_up(model: Model, card: ModelCard, most_rows: int) -> None:
 def _warm_up(model: Model, card: ModelCard, rows: int) -> None:
     """One batch of zeros: allocates buffers, and proves that card and weights agree before traffic does."""
     try:
-        outputs = model.predict({spec.name: samples.zeros(spec, rows) for spec in card.inputs})
+        outputs = model.predict(samples.of(card, rows))
     except (Exception, SystemExit) as error:
         message = f"warm-up with {rows} rows of zeros failed: {type(error).__name__}: {error}"
         raise StartupError("LoadFailed", message) from error

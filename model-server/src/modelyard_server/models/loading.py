@@ -1,17 +1,25 @@
 """One package to a warm model. It is built on a thread of its own, so that models in service go on computing."""
 
 import asyncio
+from typing import NamedTuple
 
 from modelyard_server.batching.worker import Worker
-from modelyard_server.engines import registry
+from modelyard_server.engines import preparation, registry
 from modelyard_server.engines.model import LoadOptions, Model
+from modelyard_server.engines.preparation import Preparation
 from modelyard_server.errors import PackageError, StartupError
 from modelyard_server.models.layout import Candidate
 from modelyard_server.package import files
 from modelyard_server.package.files import Package
 from modelyard_server.settings import Settings
 
-Loaded = tuple[Package, Model]
+
+class Loaded(NamedTuple):
+    """A model that is ready to serve, and the decoding of its inputs where the card declares one."""
+
+    package: Package
+    model: Model
+    prepare: Preparation | None
 
 
 async def load(candidate: Candidate, settings: Settings, inference: Worker) -> Loaded:
@@ -22,14 +30,15 @@ async def load(candidate: Candidate, settings: Settings, inference: Worker) -> L
     builder = Worker(asyncio.get_running_loop(), lambda: None, name=f"load-{candidate.name}")
     try:
         async with asyncio.timeout(settings.load_timeout):
-            package, model = await builder.call(lambda: _build(candidate, settings))
-            await inference.call(lambda: registry.warm_up(model, package.card, settings.max_batch_rows))
+            loaded = await builder.call(lambda: _build(candidate, settings))
+            card = loaded.package.card
+            await inference.call(lambda: registry.warm_up(loaded.model, card, settings.max_batch_rows))
     except TimeoutError as error:
         message = f"the model was not loaded within {settings.load_timeout:g} s; raise spec.server.loadTimeout"
         raise StartupError("LoadFailed", message) from error
     finally:
         builder.stop()
-    return package, model
+    return loaded
 
 
 def _build(candidate: Candidate, settings: Settings) -> Loaded:
@@ -42,4 +51,4 @@ def _build(candidate: Candidate, settings: Settings) -> Loaded:
         message = f"model.yaml: format is {package.card.format!r}, spec.model.format asks for {wanted!r}"
         raise StartupError("LoadFailed", message)
     options = LoadOptions(settings.device, settings.threads, settings.unsafe_formats, settings.max_batch_rows)
-    return package, registry.build(package, options)
+    return Loaded(package, registry.build(package, options), preparation.of(package))

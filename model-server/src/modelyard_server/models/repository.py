@@ -166,13 +166,13 @@ class Repository:
         return entry
 
     def _serve(self, candidate: Candidate, loaded: loading.Loaded, seconds: float) -> Served:
-        settings, (package, model) = self._settings, loaded
+        settings, (package, model, prepare) = self._settings, loaded
         limits = Limits(
             settings.max_batch_rows, settings.max_batch_delay, settings.max_queue_rows, settings.queue_timeout
         )
         figures = self._metrics.of(candidate.name, candidate.version)
-        batcher = Batcher(self._worker, model.predict, limits, figures)
-        served = Served(candidate.name, candidate.version, loaded, batcher, figures)
+        batcher = Batcher(self._worker, model.predict, limits, figures, prepare)
+        served = Served(candidate.name, candidate.version, (package, model), batcher, figures)
         figures.watch(*_gauges(served))
         figures.loaded(seconds, model.parameter_bytes, (package.card.format, package.digest, model.device))
         fields = {"model": served.name, "version": served.version, "format": package.card.format}

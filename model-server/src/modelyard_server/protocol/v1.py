@@ -1,5 +1,7 @@
 """KServe V1 `predict`: `{"instances": [...]}` to tensors, and arrays to `{"predictions": [...]}`."""
 
+import base64
+import binascii
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,9 +14,15 @@ from modelyard_server.protocol import tensors
 from modelyard_server.protocol.datatypes import Array
 from modelyard_server.protocol.signature import Signature
 
+BINARY = {"b64"}
+"""Keys of an object that stands for bytes."""
+
 
 def parse(signature: Signature, body: bytes) -> tuple[dict[str, Array], int]:
-    """Inputs and number of rows. An instance is a row, or an object of rows when the model has several inputs."""
+    """Inputs and number of rows. An instance is a row, or an object of rows when the model has several inputs.
+
+    Where a model takes BYTES, `{"b64": "..."}` stands for bytes that JSON cannot hold.
+    """
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -23,7 +31,7 @@ def parse(signature: Signature, body: bytes) -> tuple[dict[str, Array], int]:
     if not isinstance(instances, list) or not instances:
         raise BadRequestError('body: must be {"instances": [...]} with at least one instance')
     arrays: dict[str, Array] = {}
-    named = all(isinstance(instance, dict) for instance in instances)
+    named = all(isinstance(instance, dict) and instance.keys() != BINARY for instance in instances)
     if not named and len(signature.inputs) != 1:
         names = ", ".join(spec.name for spec in signature.inputs)
         raise BadRequestError(f"instances: the model has several inputs; each instance must be an object with {names}")
@@ -42,6 +50,8 @@ def _field(instance: dict[str, Any], name: str) -> Any:
 def _rows(spec: TensorSpec, values: list[Any]) -> Array:
     """V1 has no shapes: each instance is nested as the model's rows, or flat where the row size is fixed."""
     row = spec.shape[1:]
+    if spec.datatype == "BYTES" and not row:
+        return tensors.objects([_content(spec.name, value) for value in values])
     flat = (
         len(row) > 1 and -1 not in row and all(isinstance(v, list) and v and not isinstance(v[0], list) for v in values)
     )
@@ -51,6 +61,17 @@ def _rows(spec: TensorSpec, values: list[Any]) -> Array:
     array = tensors.from_json(spec.name, spec.datatype, _nesting(values), values)
     signatures.check_tensor(spec, spec.datatype, array.shape)
     return array
+
+
+def _content(name: str, value: Any) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    try:
+        if isinstance(value, dict) and value.keys() == BINARY:
+            return base64.b64decode(value["b64"], validate=True)
+    except (binascii.Error, TypeError, ValueError) as error:
+        raise BadRequestError(f"input {name!r}: b64 does not hold base64") from error
+    raise BadRequestError(f'input {name!r}: each row must be a string, or {{"b64": "..."}} for bytes')
 
 
 def _nesting(values: Any) -> tuple[int, ...]:
