@@ -19,6 +19,7 @@ INTRO = (
 FORMATS = (
     ("torch", "`model.safetensors`", "a network that `architecture` declares, or one that is installed in the image"),
     ("sklearn", "`model.skops`", "an estimator or a pipeline of scikit-learn, saved by skops"),
+    ("onnx", "`model.onnx`", "a model for ONNX Runtime; external data beside it, no custom operators"),
 )
 SECTIONS: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("model.yaml", (card.ModelCard, card.TensorSpec, card.Origin)),

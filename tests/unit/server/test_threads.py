@@ -19,7 +19,7 @@ def four_cpus(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def model(clock: list[float], seconds: Callable[[int], float], monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """A prediction that takes `seconds` for a number of threads, on a clock of the test's own."""
-    monkeypatch.setattr("modelyard_server.engines.threads.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("modelyard_server.engines.timing.time.perf_counter", lambda: clock[0])
 
     def predict() -> None:
         clock[0] += seconds(torch.get_num_threads())

@@ -12,4 +12,5 @@ Rooms:
     torch_model    safetensors and a declared architecture: torch_networks (modules), torch_weights, torch_device,
                    torch_inputs (arrays to tensors and back)
     sklearn_model  skops files
+    onnx_model     ONNX Runtime: onnx_signature (does the card fit), onnx_files (what the file refers to; both pure)
 """

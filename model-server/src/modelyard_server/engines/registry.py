@@ -14,6 +14,7 @@ from modelyard_server.protocol.datatypes import Array
 ENGINES: Mapping[str, str] = {
     "torch": "modelyard_server.engines.torch_model",
     "sklearn": "modelyard_server.engines.sklearn_model",
+    "onnx": "modelyard_server.engines.onnx_model",
 }
 
 

@@ -4,18 +4,14 @@ Threads of one operation wait for each other by spinning; for a model of microse
 event loop and gives nothing back. A large model gains almost the whole factor.
 """
 
-import time
 from collections.abc import Callable
 
 import torch
 
-from modelyard_server.engines import hardware
+from modelyard_server.engines import hardware, timing
 
 WORTH_IT = 1.3
 """Speed-up below which the other CPUs are better left to HTTP."""
-ROUNDS = 5
-LONG = 0.25
-"""Seconds of one prediction after which a single round is measured."""
 
 
 def choose(asked: int | None, predict: Callable[[], object]) -> int:
@@ -37,14 +33,5 @@ def use(threads: int) -> None:
 
 
 def _seconds(predict: Callable[[], object], threads: int) -> float:
-    """Best of a few rounds after one to warm up: a busy neighbour only ever adds time."""
     use(threads)
-    best = _timed(predict)
-    rounds = 1 if best > LONG else ROUNDS
-    return min([best, *(_timed(predict) for _ in range(rounds))])
-
-
-def _timed(predict: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    predict()
-    return time.perf_counter() - started
+    return timing.best_seconds(predict)

@@ -33,7 +33,7 @@ class ModelCard(Part, frozen=True, kw_only=True):
     name: Name
     version: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
     format: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
-    """torch or sklearn."""
+    """torch, sklearn or onnx."""
     inputs: Annotated[tuple[TensorSpec, ...], msgspec.Meta(min_length=1, max_length=64)]
     """What a client sends."""
     outputs: Annotated[tuple[TensorSpec, ...], msgspec.Meta(min_length=1, max_length=64)]
