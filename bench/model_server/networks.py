@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 
 from modelyard_server.engines import torch_networks
 from modelyard_server.package import files, parse
-from modelyard_server.package.card import Architecture, Cnn, Mlp, ModelCard, TensorSpec
+from modelyard_server.package.architectures import Architecture, Cnn, Mlp
+from modelyard_server.package.card import ModelCard, TensorSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MODELS: dict[str, Architecture] = {
