@@ -125,7 +125,7 @@ class Injection(Interference):
 
     async def after(self, request: Request, answer: Answer, connection: Any) -> Answer:
         """Lose the answer to a request that took effect."""
-        if not request.client.startswith("operator"):
+        if not request.client.startswith("operator") or connection is None:  # the client has gone
             return answer
         if answer.status >= 400 and request.method != "GET":
             self.refused(request)

@@ -87,9 +87,13 @@ def operator_settings() -> kopf.OperatorSettings:
 
 
 def registry(
-    caches: Caches, credentials: Credentials, enqueue: Callable[[Key], None], surroundings: Surroundings
+    caches: Caches,
+    credentials: Credentials,
+    enqueue: Callable[[Key], None],
+    surroundings: Surroundings,
+    listed: Callable[[], None],
 ) -> kopf.OperatorRegistry:
-    """The two handlers: log in, and take events."""
+    """The two handlers: log in, and take events. `listed` hears when kopf has listed rather than watched."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
@@ -104,6 +108,8 @@ def registry(
 
     @kopf.on.event(GROUP, VERSION, "modeldeployments", registry=handlers)
     async def changed(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's own name
+        if type is None:
+            listed()
         take(caches, enqueue, type, dict(body))
 
     return handlers

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 600.0
 # So many models a second are looked at after a sweep: all at once they would keep a new one waiting for seconds.
 SWEPT_PER_SECOND = 50
+# After kopf has listed anew, so that what went between two lists is missed for so long and not until the next sweep.
+DOUBT_SECONDS = 3.0
 LIST_PAUSE_SECONDS = 2.0
 KOPF_PAUSE_SECONDS = 2.0
 
@@ -31,7 +33,7 @@ class ModelWatch:
         client: Client,
         caches: Caches,
         ask: Callable[[Key, float], None],
-        registry: kopf.OperatorRegistry,
+        registry: Callable[[Callable[[], None]], kopf.OperatorRegistry],
         identity: str,
         namespaces: Sequence[str],
         chance: Callable[[], float],
@@ -39,10 +41,11 @@ class ModelWatch:
         self._client = client
         self._caches = caches
         self._ask = ask
-        self._registry = registry
+        self._registry = registry(self.doubt)
         self._identity = identity
         self._namespaces = namespaces
         self._chance = chance
+        self._doubted = asyncio.Event()
         self.synced = asyncio.Event()
 
     async def run(self) -> None:
@@ -54,6 +57,7 @@ class ModelWatch:
         while True:
             await self._list(every=0)
             self.synced.set()
+            self.doubt()
             try:
                 await self._run_kopf()
             except Exception:
@@ -62,11 +66,27 @@ class ModelWatch:
             else:
                 return
 
+    def doubt(self) -> None:
+        """kopf lists, or has listed: what was deleted since the list before is told by no event."""
+        self._doubted.set()
+
     async def sweep(self) -> None:
-        """Compare the models at hand with a list now and then, until cancelled."""
+        """Compare the models at hand with a list, now and then and when in doubt, until cancelled."""
+        due = self._next_sweep()
         while True:
-            await asyncio.sleep(SWEEP_SECONDS * (0.8 + 0.4 * self._chance()))
-            await self._list(every=1 / SWEPT_PER_SECOND)
+            try:
+                async with asyncio.timeout_at(due):
+                    await self._doubted.wait()
+            except TimeoutError:
+                due = self._next_sweep()
+                await self._list(every=1 / SWEPT_PER_SECOND)
+            else:
+                await asyncio.sleep(DOUBT_SECONDS)
+                self._doubted.clear()
+                await self._list(every=None)
+
+    def _next_sweep(self) -> float:
+        return asyncio.get_running_loop().time() + SWEEP_SECONDS * (0.8 + 0.4 * self._chance())
 
     async def _run_kopf(self) -> None:
         await kopf.operator(
@@ -79,7 +99,7 @@ class ModelWatch:
             standalone=True,
         )
 
-    async def _list(self, *, every: float) -> None:
+    async def _list(self, *, every: float | None) -> None:
         """Take a list, and have models looked at: what changed now, the others so many seconds after each other."""
         for namespace in self._namespaces or [""]:
             while True:
@@ -90,7 +110,7 @@ class ModelWatch:
                     logger.warning("cannot list ModelDeployments: %s; trying again", error)
                     await asyncio.sleep(LIST_PAUSE_SECONDS)
 
-    async def _list_namespace(self, namespace: str, every: float) -> None:
+    async def _list_namespace(self, namespace: str, every: float | None) -> None:
         seen: dict[Key, None] = {}  # in order, so that the same list gives the same queue
         changed: list[Key] = []
         listed = ""
@@ -103,5 +123,5 @@ class ModelWatch:
                     changed.append(key)
         for key in changed + self._caches.end_model_list(namespace, seen.keys(), listed):
             self._ask(key, 0)
-        for number, key in enumerate(seen):
-            self._ask(key, number * every)
+        for number, key in enumerate(seen if every is not None else ()):
+            self._ask(key, number * (every or 0))

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from prometheus_client.registry import Collector
@@ -84,7 +85,7 @@ class Process:
             self._client,
             self._caches,
             again,
-            handlers.registry(self._caches, credentials, self._queue.add, surroundings),
+            partial(handlers.registry, self._caches, credentials, self._queue.add, surroundings),
             self._identity,
             settings.namespaces,
             surroundings.chance,
