@@ -30,7 +30,7 @@ def page() -> str:
 
 def _server_rows() -> list[Row]:
     server = Metrics()
-    rows = _rows(vars(server).values())
+    rows = _rows([*vars(server).values(), *server.texts.families])
     # What is asked of the device at scrape time is no object of its own: let there be a device.
     server.watch_process(("", ""), lambda: {"allocated": 0})
     with_device = {family.name: family for family in server.registry.collect()}

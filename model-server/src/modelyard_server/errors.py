@@ -21,6 +21,10 @@ class BadRequestError(RequestError):
     """The client must change the request."""
 
 
+class ContextLengthError(BadRequestError):
+    """The prompt is longer than the model's context: the client must shorten it."""
+
+
 class NotFoundError(RequestError):
     """No such model, version or route."""
 

@@ -14,8 +14,8 @@ from prometheus_client import (
 )
 from prometheus_client.metrics_core import GaugeMetricFamily
 
-PREFIX = "model_server_"
-LABELS = ("model", "version")
+from modelyard_server.text_metrics import LABELS, PREFIX, TextFamilies, TextFigures
+
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 Names = tuple[str, str]
@@ -47,6 +47,11 @@ class Metrics:
         )
         self.info = self._gauge("model_info", "The served package.", "format", "digest", "device")
         self.memory = self._gauge("memory_bytes", "Resident memory of the process.")
+        self.texts = TextFamilies(self.registry)
+
+    def of_text(self, model: str, version: str) -> TextFigures:
+        """The further figures of one version of a model that generates text."""
+        return TextFigures(self.texts, self.rejections, (model, version))
 
     def of(self, model: str, version: str) -> "Figures":
         """The figures of one version of one model."""
@@ -57,7 +62,7 @@ class Metrics:
         families = (self.requests, self.duration, self.queue, self.inference, self.rows, self.info,
                     self.rejections, self.queue_rows, self.inflight, self.model_ready, self.load,
                     self.parameters)  # fmt: skip
-        for family in families:
+        for family in (*families, *self.texts.families):
             family.remove_by_labels({"model": model, "version": version})
 
     def watch_ready(self, model: str, version: str, ready: Callable[[], bool]) -> None:

@@ -11,6 +11,7 @@ Device = Literal["auto", "cpu", "cuda"]
 LogFormat = Literal["json", "text"]
 VersionPolicy = Literal["latest", "all"]
 ModelControl = Literal["none", "explicit"]
+Precision = Literal["auto", "float32", "bfloat16", "int8"]
 T = TypeVar("T")
 
 
@@ -52,6 +53,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     threads: int | None = None
     """CPU threads of the engine; None means the container's CPU share as the engine sees it."""
     log_format: LogFormat = "json"
+    precision: Precision = "auto"
+    """Form of the weights of a model that generates text. `auto` measures float32 and bfloat16 at load; int8 changes
+    what the model says and is dropped where it is no faster."""
+    max_sequences: int = 8
+    """Answers that a model generates at once; each has room for a whole context in the cache."""
+    max_waiting: int = 64
+    """Answers that may wait for their turn; beyond it a client gets 429 with Retry-After."""
+    max_context: int = 4096
+    """Tokens of prompt and answer together, at most; a model's own limit holds as well."""
+    max_step_tokens: int = 128
+    """Tokens that one step computes, at most, so that long prompts hold up nobody; at least max_sequences."""
+    max_answer_tokens: int = 1024
+    """Tokens of an answer for which the client names no limit."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -116,4 +130,10 @@ _ENVIRONMENT: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "max_body_bytes": ("MODELYARD_MAX_BODY_BYTES", _number(int, 1)),
     "threads": ("MODELYARD_THREADS", _number(int, 1)),
     "log_format": ("MODELYARD_LOG_FORMAT", _one_of("json", "text")),
+    "precision": ("MODELYARD_PRECISION", _one_of("auto", "float32", "bfloat16", "int8")),
+    "max_sequences": ("MODELYARD_MAX_SEQUENCES", _number(int, 1)),
+    "max_waiting": ("MODELYARD_MAX_WAITING", _number(int, 0)),
+    "max_context": ("MODELYARD_MAX_CONTEXT", _number(int, 2)),
+    "max_step_tokens": ("MODELYARD_MAX_STEP_TOKENS", _number(int, 1)),
+    "max_answer_tokens": ("MODELYARD_MAX_ANSWER_TOKENS", _number(int, 1)),
 }

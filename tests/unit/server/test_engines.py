@@ -212,7 +212,7 @@ def test_sklearn_cards_are_checked(tmp_path: Path) -> None:
 
 
 def test_unknown_formats_and_wrong_outputs_are_refused(tmp_path: Path) -> None:
-    assert "format: 'gguf' is not served here" in str(refused(tmp_path, classifier("gguf", 3)))
+    assert "format: 'keras' is not served here" in str(refused(tmp_path, classifier("keras", 3)))
     skops.io.dump(LogisticRegression().fit(np.eye(3), [0, 1, 2]), tmp_path / "model.skops")
     assert "outputs: probabilities is [-1, 2], the model gives" in str(refused(tmp_path, classifier("sklearn", 3)))
     assert "warm-up with 1 rows of zeros failed" in str(refused(tmp_path, classifier("sklearn", 4)))

@@ -204,7 +204,7 @@ def test_openapi_names_every_protocol_path(echo: LiveServer) -> None:
 def test_v1_predicts_rows(echo: LiveServer) -> None:
     reply = echo.request("POST", "/v1/models/echo:predict", {"instances": [[1, 2], [3, 4]]})
     assert reply.json == {"predictions": [[1.0, 2.0], [3.0, 4.0]]}
-    assert echo.request("GET", "/v1/models").json == {"models": ["echo"]}
+    assert echo.request("GET", "/v1/models").json["models"] == ["echo"]
 
 
 @pytest.mark.parametrize("body", [b"{", {}, {"instances": []}, {"instances": [[1, 2], [3]]}, {"instances": [{"z": 1}]}])

@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from modelyard_server.protocol.datatypes import Array
-from modelyard_server.settings import Device, UnsafeFormats
+from modelyard_server.settings import Device, Precision, UnsafeFormats
 
 
 class Model(Protocol):
@@ -34,3 +34,6 @@ class LoadOptions(msgspec.Struct, frozen=True):
     threads: int | None = None
     unsafe_formats: UnsafeFormats = "Deny"
     warm_rows: int = 1
+    precision: Precision = "auto"
+    max_sequences: int = 8
+    max_context: int = 4096

@@ -15,6 +15,8 @@ ENGINES: Mapping[str, str] = {
     "torch": "modelyard_server.engines.torch_model",
     "sklearn": "modelyard_server.engines.sklearn_model",
     "onnx": "modelyard_server.engines.onnx_model",
+    "transformers": "modelyard_server.engines.generation_model",
+    "gguf": "modelyard_server.engines.generation_model",
 }
 
 

@@ -50,5 +50,8 @@ def _build(candidate: Candidate, settings: Settings) -> Loaded:
     if wanted and wanted != package.card.format:
         message = f"model.yaml: format is {package.card.format!r}, spec.model.format asks for {wanted!r}"
         raise StartupError("LoadFailed", message)
-    options = LoadOptions(settings.device, settings.threads, settings.unsafe_formats, settings.max_batch_rows)
+    options = LoadOptions(
+        settings.device, settings.threads, settings.unsafe_formats, settings.max_batch_rows,
+        settings.precision, settings.max_sequences, settings.max_context,
+    )  # fmt: skip
     return Loaded(package, registry.build(package, options), preparation.of(package))

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from modelyard_server.batching.batcher import Batcher, Limits
 from modelyard_server.batching.worker import Worker
 from modelyard_server.errors import NotFoundError, NotReadyError, PackageError, StartupError
+from modelyard_server.generation.model import Decoding
 from modelyard_server.metrics import Metrics
-from modelyard_server.models import layout, loading, states
+from modelyard_server.models import layout, loading, states, texts
 from modelyard_server.models.layout import Candidate
 from modelyard_server.models.served import Served
 from modelyard_server.models.states import Entry, Key, ModelState, Routes
@@ -167,12 +168,15 @@ class Repository:
 
     def _serve(self, candidate: Candidate, loaded: loading.Loaded, seconds: float) -> Served:
         settings, (package, model, prepare) = self._settings, loaded
-        limits = Limits(
-            settings.max_batch_rows, settings.max_batch_delay, settings.max_queue_rows, settings.queue_timeout
-        )
         figures = self._metrics.of(candidate.name, candidate.version)
-        batcher = Batcher(self._worker, model.predict, limits, figures, prepare)
-        served = Served(candidate.name, candidate.version, (package, model), batcher, figures)
+        if isinstance(model, Decoding):
+            served = texts.serve(candidate, (package, model), settings, (self._worker, self._metrics))
+        else:
+            limits = Limits(
+                settings.max_batch_rows, settings.max_batch_delay, settings.max_queue_rows, settings.queue_timeout
+            )
+            batcher = Batcher(self._worker, model.predict, limits, figures, prepare)
+            served = Served(candidate.name, candidate.version, (package, model), batcher, figures)
         figures.watch(*_gauges(served))
         figures.loaded(seconds, model.parameter_bytes, (package.card.format, package.digest, model.device))
         fields = {"model": served.name, "version": served.version, "format": package.card.format}

@@ -2,9 +2,12 @@
 
 import asyncio
 import time
+from typing import Protocol
 
-from modelyard_server.batching.batcher import Batcher
+from modelyard_server.batching.batcher import Receive
+from modelyard_server.batching.execution import Arrays
 from modelyard_server.engines.model import Model
+from modelyard_server.generation.generator import Generator
 from modelyard_server.metrics import Figures
 from modelyard_server.package.files import Package
 from modelyard_server.protocol.signature import Signature
@@ -13,21 +16,35 @@ POLL = 0.02
 """Seconds between looks at whether the last request is done."""
 
 
+class Queue(Protocol):
+    """Where rows wait for the model: a batcher, or a generator's rows."""
+
+    @property
+    def queued_rows(self) -> int: ...
+    def submit(
+        self, inputs: Arrays, rows: int, receive: Receive | None = None, timeout: float | None = None
+    ) -> asyncio.Future[Arrays]: ...
+    def withdraw(self, future: asyncio.Future[Arrays]) -> None: ...
+    def close(self, message: str) -> None: ...
+
+
 class Served:
     """A loaded model with its own queue. Lives on the event loop."""
 
     __slots__ = (
-        "__weakref__", "batcher", "figures", "inflight", "last_request", "model", "name", "package", "signature",
-        "version",
+        "__weakref__", "batcher", "figures", "generator", "inflight", "last_request", "model", "name", "package",
+        "signature", "version",
     )  # fmt: skip
 
-    def __init__(self, name: str, version: str, loaded: tuple[Package, Model], batcher: Batcher, figures: Figures):
+    def __init__(self, name: str, version: str, loaded: tuple[Package, Model], batcher: Queue, figures: Figures):
         self.name = name
         self.version = version
         self.package, self.model = loaded
         self.signature = Signature(self.package.card.inputs, self.package.card.outputs)
         self.batcher = batcher
         self.figures = figures
+        self.generator: Generator | None = None
+        """Of a model that generates text; its batcher stands in front of it."""
         self.inflight = 0
         self.last_request = time.monotonic()
 

@@ -45,7 +45,22 @@ class ModelMetadata(BaseModel):
 
 
 class ModelList(BaseModel):
+    """Of KServe (`models`) and of OpenAI (all else) in one."""
+
     models: list[str]
+    object: str = "list"
+    data: list[Any] = []
+
+
+class V1Model(BaseModel):
+    """Of KServe (`name`, `ready`) and of OpenAI (all else) in one."""
+
+    name: str
+    ready: bool
+    id: str
+    object: str = "model"
+    created: int = 0
+    owned_by: str = "modelyard"
 
 
 class IndexRequest(BaseModel):

@@ -1,15 +1,15 @@
 """The outermost ASGI app: an exact path goes straight to inference, everything else to the management app."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from modelyard_server.batching.batcher import Receive
 from modelyard_server.models.states import Routes
 from modelyard_server.service import ModelService
 from modelyard_server.web.body import Scope
-from modelyard_server.web.inference import Inference, Send
-
-Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+from modelyard_server.web.generate import Generate
+from modelyard_server.web.inference import Handler, Inference, Send
+from modelyard_server.web.openai import OpenAi
 
 
 class Front:
@@ -19,6 +19,8 @@ class Front:
         self._lifecycle = service.lifecycle
         self._max_body_bytes = service.settings.max_body_bytes
         self._management = management
+        self._max_answer_tokens = service.settings.max_answer_tokens
+        self._openai = OpenAi(service).routes()
         self._routes: dict[str, Handler] = {}
         service.models.listen(self._changed)
 
@@ -32,13 +34,17 @@ class Front:
 
     def _changed(self, routes: Routes) -> None:
         """Paths for what serves now; a request that has begun keeps the model that it found."""
-        paths: dict[str, Handler] = {}
+        paths: dict[str, Handler] = dict(self._openai)
         for (name, version), served in routes.items():
             inference = Inference(served, self._lifecycle, self._max_body_bytes)
+            place = f"/v2/models/{name}/versions/{version}" if version else f"/v2/models/{name}"
+            if served.generator is not None:
+                generate = Generate(served, self._lifecycle, (self._max_body_bytes, self._max_answer_tokens))
+                paths |= generate.routes(place)
             if version:
-                paths[f"/v2/models/{name}/versions/{version}/infer"] = inference.v2
+                paths[f"{place}/infer"] = inference.v2
             else:
-                paths[f"/v2/models/{name}/infer"] = inference.v2
+                paths[f"{place}/infer"] = inference.v2
                 paths[f"/v1/models/{name}:predict"] = inference.v1
         self._routes = paths
 

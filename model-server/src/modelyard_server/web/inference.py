@@ -16,6 +16,7 @@ from modelyard_server.web import body as bodies
 from modelyard_server.web.body import Scope
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 Answer = tuple[int, Headers, bytes]
 JSON = (b"content-type", b"application/json")

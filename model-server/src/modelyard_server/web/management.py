@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 import modelyard_server
 from modelyard_server.errors import NotReadyError, RequestError
 from modelyard_server.service import ModelService
-from modelyard_server.web import documents, repository
+from modelyard_server.web import documents, openai_documents, repository
 from modelyard_server.web.inference import error_answer
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -28,6 +28,7 @@ def create(service: ModelService) -> FastAPI:
     _metadata(app, service)
     _inference(app, service)
     repository.add(app, service)
+    openai_documents.add(app, service)
     _add_request_schemas(app)
     return app
 
@@ -100,13 +101,16 @@ def _metadata(app: FastAPI, service: ModelService) -> None:
 
     @app.get("/v1/models", tags=["v1"])
     async def models() -> documents.ModelList:
-        return documents.ModelList(models=service.models.names())
+        """The list of KServe and that of OpenAI, whose clients ask at the same path."""
+        names = service.models.names()
+        return documents.ModelList(models=names, data=[openai_documents.model(name) for name in names])
 
     @app.get("/v1/models/{model}", tags=["v1"], responses=_ERRORS)
-    async def v1_ready(model: str, response: Response) -> documents.ModelReady:
+    async def v1_ready(model: str, response: Response) -> documents.V1Model:
         if model.endswith(":predict"):
             raise HTTPException(405, headers={"Allow": "POST"})
-        return _model_ready(service, response, (model, ""))
+        ready = _model_ready(service, response, (model, "")).ready
+        return documents.V1Model(name=model, ready=ready, id=model)
 
 
 def _model_ready(service: ModelService, response: Response, key: tuple[str, str]) -> documents.ModelReady:
@@ -153,6 +157,7 @@ def _add_request_schemas(app: FastAPI) -> None:
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(schema.pop("$defs", {}))
             schemas[model.__name__] = schema
+        schemas.update(openai_documents.schemas())
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
