@@ -88,3 +88,9 @@ def test_gguf_of_another_kind_is_refused(changed: dict[str, Any], message: str) 
     with pytest.raises(StartupError) as caught:
         configuration.from_gguf(GGUF | changed, tied=False)
     assert message in str(caught.value)
+
+
+def test_a_configuration_can_be_written_for_transformers() -> None:
+    for changed in ({}, {"rope_scaling": {"type": "linear", "factor": 4}}):
+        config = read(**changed)
+        assert configuration.from_transformers(configuration.to_transformers(config, "llama"), {}) == config

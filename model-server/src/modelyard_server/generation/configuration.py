@@ -79,6 +79,31 @@ def from_transformers(config: Mapping[str, Any], generation: Mapping[str, Any]) 
     )
 
 
+def to_transformers(config: DecoderConfig, kind: str) -> dict[str, Any]:
+    """The other way: `config.json` of a model whose weights have transformers' names and order."""
+    scaling: dict[str, Any] = {"rope_type": "default"}
+    if config.rope_factor != 1:
+        scaling = {"rope_type": "linear", "factor": config.rope_factor}
+    return {
+        "architectures": [{"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}[kind]],
+        "model_type": kind,
+        "num_hidden_layers": config.layers,
+        "hidden_size": config.hidden,
+        "intermediate_size": config.intermediate,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.kv_heads,
+        "head_dim": config.head_size,
+        "vocab_size": config.vocabulary,
+        "max_position_embeddings": config.context,
+        "rms_norm_eps": config.norm_epsilon,
+        "rope_parameters": {**scaling, "rope_theta": config.rope_base},
+        "tie_word_embeddings": config.tied,
+        "eos_token_id": list(config.end_tokens),
+        "hidden_act": "silu",
+        "dtype": "bfloat16",
+    }
+
+
 def _rope(config: Mapping[str, Any]) -> tuple[float, float, Llama3Scaling | None]:
     """Base, linear factor and Llama 3's scaling. transformers 5 keeps all of it in `rope_parameters`."""
     scaling = config.get("rope_parameters") or config.get("rope_scaling") or {}
