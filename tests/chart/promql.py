@@ -39,6 +39,17 @@ METRICS = {
     "model_server_model_info": "model version format digest device",
     "model_server_memory_bytes": "model version",
     "model_server_gpu_memory_bytes": "model version kind",
+    "model_server_prompt_tokens_total": "model version",
+    "model_server_prompt_tokens_cached_total": "model version",
+    "model_server_generated_tokens_total": "model version",
+    "model_server_time_to_first_token_seconds (histogram)": "model version",
+    "model_server_inter_token_seconds (histogram)": "model version",
+    "model_server_slot_wait_seconds (histogram)": "model version",
+    "model_server_step_tokens (histogram)": "model version",
+    "model_server_step_duration_seconds (histogram)": "model version",
+    "model_server_running_sequences": "model version",
+    "model_server_waiting_sequences": "model version",
+    "model_server_kv_cache_usage_ratio": "model version",
     "process_cpu_seconds_total": "",
 }
 
