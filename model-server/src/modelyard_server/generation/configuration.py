@@ -85,7 +85,7 @@ def to_transformers(config: DecoderConfig, kind: str) -> dict[str, Any]:
     if config.rope_factor != 1:
         scaling = {"rope_type": "linear", "factor": config.rope_factor}
     return {
-        "architectures": [{"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}[kind]],
+        "architectures": [f"{kind.capitalize()}ForCausalLM"],
         "model_type": kind,
         "num_hidden_layers": config.layers,
         "hidden_size": config.hidden,
