@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.report import servers, tables
+from bench.report import language, servers, tables
 from bench.report.drawing import Series, axis, chart
 from bench.report.results import Results
 from bench.report.servers import Servers
@@ -16,8 +16,9 @@ BURSTS = {"bare": "bare apply", "burst": "operator", "cold": "operator, started 
 PACES = {"latency.10": "10 models/s", "latency.50": "50 models/s", "latency.10.round_trip": "bare apply, 10/s"}
 
 
-def files(results: Results, beside: Servers | None = None) -> dict[str, str]:
-    """The page and its pictures by path below docs; `beside` has the model server's part, once it was measured."""
+def files(results: Results, beside: Servers | None = None, texts: Servers | None = None) -> dict[str, str]:
+    """The page and its pictures by path below docs; `beside` has the model server's part and `texts` that of text
+    generation, once they were measured."""
     pictures = {
         "burst": ("How fast the children of many models come", _burst(results)),
         "latency": ("How long one model waits for its Deployment", _latency(results)),
@@ -32,6 +33,7 @@ def files(results: Results, beside: Servers | None = None) -> dict[str, str]:
             *(f"![{title}](performance/{name}.svg)" for name, (title, _) in more.items()),
         ]
         drawn |= more
+    shown += language.section(texts) if texts is not None else []
     page = "\n\n".join([HEADER + "\n# Performance", *_intro(results.head), *_figures(results), *shown]) + "\n"
     return {"performance.md": page} | {f"performance/{name}.svg": svg for name, (_, svg) in drawn.items()}
 

@@ -10,6 +10,8 @@ Rooms:
     protocol   Open Inference Protocol V2 and KServe V1: bytes to tensors and back (pure)
     batching   which rows run together (pure policy) and the thread that runs them
     engines    torch and sklearn behind one `Model` protocol
+    generation text, token by token, for many at once
+    openai     the OpenAI API's bodies, answers and errors (pure)
     models     which models there are; load, replace and unload them while others serve
     web        the HTTP side: hot routes, management routes, errors, OpenAPI
     lifecycle  STARTING -> READY -> DRAINING | FAILED      serving    load, serve, drain, exit

@@ -36,7 +36,7 @@ def options(**fields: Any) -> Options:
     return Options(spell, lambda: "x", **fields)
 
 
-def chat(*turns: dict[str, Any], **fields: Any) -> Chat:
+def chat(*turns: Any, **fields: Any) -> Chat:
     return reading.body(_json({"model": "m", "messages": list(turns), **fields}), Chat)
 
 
@@ -49,7 +49,7 @@ def completion(**fields: Any) -> Completion:
 
 
 def test_messages_become_plain_texts() -> None:
-    turns = [
+    turns: list[dict[str, Any]] = [
         {"role": "developer", "content": "be brief"},
         {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "name": "ann"},
         {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": '{"x": 1}'}}]},

@@ -10,6 +10,7 @@ Rooms:
     features    standardisation and reference statistics (pure)
     scores      accuracy, confusion, RMSE, R2 (pure)
     digits, regression, tabular   one recipe each
+    language    a language model from a GGUF file, as it is or as safetensors
     packaging   a trained model as a package directory
     publishing  a package directory to S3, the manifest last
     client      V2 inference over HTTP

@@ -13,11 +13,13 @@ from modelyard_server.errors import FetchError, PackageError
 from modelyard_server.fetch.uri import UriError
 from modelyard_trainer import packaging
 
-# Name of the subcommand -> module of the recipe, default epochs, one line of help.
+# Name of the subcommand -> function of the recipe, default epochs, one line of help.
 RECIPES = {
-    "digits": ("modelyard_trainer.digits", 30, "handwritten digits, a small convolutional network in torch"),
-    "regression": ("modelyard_trainer.regression", 500, "disease progression, linear regression in torch"),
-    "tabular": ("modelyard_trainer.tabular", 500, "breast cancer biopsies, logistic regression in scikit-learn"),
+    "digits": ("digits:run", 30, "handwritten digits, a small convolutional network in torch"),
+    "regression": ("regression:run", 500, "disease progression, linear regression in torch"),
+    "tabular": ("tabular:run", 500, "breast cancer biopsies, logistic regression in scikit-learn"),
+    "smollm2": ("language:gguf", 1, "SmolLM2-135M-Instruct as GGUF, packaged and not trained"),
+    "smollm2-tensors": ("language:safetensors", 1, "the same in bfloat16, as transformers lays it out"),
 }
 MODELS = {"digits": "digits", "regression": "diabetes", "tabular": "breast-cancer"}
 
@@ -32,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser(
         "evaluate", help="send a held-out set through a running server and judge the answers"
     )
-    evaluate.add_argument("recipe", choices=tuple(RECIPES))
+    evaluate.add_argument("recipe", choices=tuple(MODELS))
     evaluate.add_argument("--url", required=True, help="http://host[:port] of the server")
     evaluate.add_argument("--model", help="name in URLs (the recipe's own name when absent)")
     evaluate.add_argument("--samples", type=int, default=4, help="rows to show (4)")
@@ -50,6 +52,7 @@ def _train_flags(command: argparse.ArgumentParser, epochs: int) -> None:
     command.add_argument(
         "--credentials", type=Path, metavar="DIR", help="mounted Secret; its keys win over AWS_ variables"
     )
+    command.add_argument("--data", type=Path, metavar="PATH", help="smollm2, smollm2-tensors: a GGUF file")
     command.add_argument("--epochs", type=int, default=epochs, help=f"({epochs})")
     command.add_argument("--seed", type=int, default=0, help="equal seeds give equal packages (0)")
     command.add_argument("--model-version", "--version", default="1", help="version in model.yaml (1)")
@@ -59,8 +62,12 @@ def train(arguments: argparse.Namespace) -> int:
     """Train one recipe; with --publish, upload it."""
     with tempfile.TemporaryDirectory() as temporary:
         out = arguments.out or Path(temporary) / "package"
-        options = packaging.RunOptions(out, arguments.model_version, arguments.epochs, arguments.seed)
-        run = cast("Callable[[packaging.RunOptions], str]", importlib.import_module(RECIPES[arguments.command][0]).run)
+        options = packaging.RunOptions(
+            out, arguments.model_version, arguments.epochs, arguments.seed, data=arguments.data
+        )
+        module, function = RECIPES[arguments.command][0].split(":")
+        recipe = getattr(importlib.import_module(f"modelyard_trainer.{module}"), function)
+        run = cast("Callable[[packaging.RunOptions], str]", recipe)
         digest = run(options)
         print(f"\npackage {out if arguments.out else '(temporary)'}\ndigest  {digest}", flush=True)
         if arguments.publish:

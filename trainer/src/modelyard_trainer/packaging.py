@@ -23,6 +23,8 @@ class RunOptions(msgspec.Struct, frozen=True):
     seed: int
     publish: str = ""
     credentials: Path | None = None
+    data: Path | None = None
+    """Where a recipe finds what it cannot make itself."""
 
 
 def origin(dataset: Dataset, options: RunOptions) -> Origin:
@@ -35,7 +37,7 @@ def origin(dataset: Dataset, options: RunOptions) -> Origin:
     )
 
 
-def write(root: Path, card: ModelCard, reference: Reference, save_weights: Callable[[Path], None]) -> str:
+def write(root: Path, card: ModelCard, reference: Reference | None, save_weights: Callable[[Path], None]) -> str:
     """Write all files and return the package digest. An older package in `root` is replaced, other files are not."""
     root.mkdir(parents=True, exist_ok=True)
     foreign = [entry.name for entry in root.iterdir()]
@@ -46,7 +48,8 @@ def write(root: Path, card: ModelCard, reference: Reference, save_weights: Calla
     for entry in root.iterdir():
         entry.unlink()
     (root / parse.FILE).write_bytes(parse.encode(card))
-    (root / REFERENCE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(reference), indent=1) + b"\n")
+    if reference is not None:
+        (root / REFERENCE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(reference), indent=1) + b"\n")
     save_weights(root)
     for entry in root.iterdir():
         entry.chmod(0o644)  # safetensors writes 0600, and a claim's reader has another uid

@@ -13,4 +13,5 @@ Rooms:
                    torch_inputs (arrays to tensors and back)
     sklearn_model  skops files
     onnx_model     ONNX Runtime: onnx_signature (does the card fit), onnx_files (what the file refers to; both pure)
+    generation_model   decoders of the Llama family from transformers' directories and GGUF files
 """

@@ -3,6 +3,9 @@
 Rooms:
     front       the outermost ASGI app: hot routes by exact path, everything else to `management`
     inference   one inference request: read, decode, infer, encode; plain ASGI, no framework
+    openai      the OpenAI API                      openai_documents  its lists of models, and its OpenAPI
+    generate    V2 generate and generate_stream     prompts           a prompt's text as tokens
+    texts       answers that are generated: whole, or as events while they grow
     body        reading a request body within its limit
     management  FastAPI: health, metadata, metrics, docs, and the error bodies of every other path
     repository  the index of models, load and unload

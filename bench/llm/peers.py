@@ -1,0 +1,53 @@
+"""Who is measured, with which settings. `{model}` is the model's folder or file, `{port}` a free one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One way to generate text."""
+
+    name: str
+    title: str
+    package: str
+    settings: str
+    command: Sequence[str]
+    form: str
+    """Of the model: gguf (a package), file (the GGUF file alone) or transformers."""
+    ready: str = ""
+    """Path that answers 200 once it serves; empty for a program that measures itself."""
+    environment: str = ""
+    """Name of its requirements; empty for our own environment."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+_OURS = ("{python}", "-m", "modelyard_server", "serve", "--model", "{model}", "--port", "{port}", "--host", "127.0.0.1",
+         "--termination-log", "/dev/null")  # fmt: skip
+_GENERATE = ("{python}", "{here}/generate.py", "--model", "{model}", "--threads", "{threads}", "--dtype")
+_LLAMA = ("{python}", "-m", "llama_cpp.server", "--model", "{model}", "--port", "{port}", "--n_threads", "{threads}",
+          "--n_ctx", "4096")  # fmt: skip
+_SERVE = ("{programs}/transformers", "serve", "--continuous-batching", "--host", "127.0.0.1", "--port", "{port}",
+          "--device", "cpu", "--force-model", "{model}")  # fmt: skip
+_READY = "/v2/health/ready"
+BASE = "generate-float32"
+"""The one that others are multiples of."""
+
+PEERS = {
+    one.name: one
+    for one in (
+        Peer("ours", "Modelyard", "modelyard-server", "as it comes", _OURS, "gguf", _READY),
+        Peer("ours-int8", "Modelyard, int8", "modelyard-server", "MODELYARD_PRECISION=int8", _OURS, "gguf", _READY,
+             variables={"MODELYARD_PRECISION": "int8"}),
+        Peer(BASE, "transformers.generate, float32", "transformers", "use_cache, sdpa",
+             (*_GENERATE, "float32"), "transformers", environment="transformers"),
+        Peer("generate-bfloat16", "transformers.generate, bfloat16", "transformers", "use_cache, sdpa",
+             (*_GENERATE, "bfloat16"), "transformers", environment="transformers"),
+        Peer("serve", "transformers serve", "transformers", "--continuous-batching", _SERVE, "transformers",
+             "/health", "transformers"),
+        Peer("llama", "llama.cpp (llama-cpp-python)", "llama-cpp-python", "Q4_1 as it is; its server takes turns",
+             _LLAMA, "file", "/v1/models", "llama"),
+    )
+}  # fmt: skip
