@@ -1,0 +1,68 @@
+"""Refusals, in the words of the protocol that was asked. Pure."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from .envoy import REASON_HEADER
+
+Reason = Literal[
+    "NoToken", "InvalidToken", "Forbidden", "NoSuchPath", "NoSuchModel", "NotServing", "TooLarge", "CannotCheck", "Busy"
+]
+STATUS: Mapping[Reason, int] = {
+    "NoToken": 401,
+    "InvalidToken": 401,
+    "Forbidden": 403,
+    "NoSuchPath": 404,
+    "NoSuchModel": 404,
+    "TooLarge": 413,
+    "Busy": 429,
+    "NotServing": 503,
+    "CannotCheck": 503,
+}
+# OpenAI's clients show `type` and `code` of an error; the words are theirs.
+_OPENAI_TYPE: Mapping[int, str] = {
+    401: "invalid_request_error",
+    403: "permission_error",
+    404: "invalid_request_error",
+    413: "invalid_request_error",
+    429: "rate_limit_error",
+    503: "server_error",
+}
+RETRY_SECONDS: Mapping[Reason, int] = {"Busy": 1, "NotServing": 2, "CannotCheck": 1}
+
+
+class Refused(Struct, frozen=True):
+    """Why a request does not get through; the message says what helps."""
+
+    reason: Reason
+    message: str
+    who: str = ""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return STATUS[self.reason]
+
+    @property
+    def ours(self) -> bool:
+        """Whether it says something of us rather than of the request: Envoy would not pass such an answer on."""
+        return self.status >= 500
+
+    def headers(self) -> dict[str, str]:
+        """Headers of the answer, beside its type."""
+        found: dict[str, str] = {REASON_HEADER: self.reason}
+        if self.status == 401:
+            found["www-authenticate"] = 'Bearer realm="modelyard"'
+        if seconds := RETRY_SECONDS.get(self.reason):
+            found["retry-after"] = str(seconds)
+        return found
+
+    def body(self, path: str) -> bytes:
+        """The answer as clients of this path read it: an OpenAI error object, or `{"error": …}`."""
+        if "/chat/" in path or "/completions" in path or "/embeddings" in path or "/openai/" in path:
+            error = {"message": self.message, "type": _OPENAI_TYPE[self.status], "code": self.reason, "param": None}
+            return msgspec.json.encode({"error": error})
+        return msgspec.json.encode({"error": self.message})

@@ -1,0 +1,21 @@
+"""What Envoy reads, as data. Pure.
+
+    bootstrap   what it is started with: the listener, the authorizer, where clusters are found
+    listener    one HTTP listener: who asks is decided by the authorizer, and where to as well
+    clusters    the pods of each model
+
+Source: Envoy's API, https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/api
+"""
+
+from typing import Any
+
+Resource = dict[str, Any]
+TYPE = "type.googleapis.com/envoy"
+# The decision of the authorizer, as headers that Envoy puts on the request before it looks for its route.
+CLUSTER_HEADER = "x-modelyard-cluster"
+USER_HEADER = "x-modelyard-user"
+PATH_HEADER = "x-modelyard-path"
+# Of a question to the authorizer, the length is that of the question.
+LENGTH_HEADER = "x-modelyard-length"
+REASON_HEADER = "x-modelyard-reason"
+AUTHORIZER = "modelyard.authorizer"

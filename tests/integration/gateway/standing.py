@@ -1,0 +1,214 @@
+"""A gateway on a real API server, with a real Envoy."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chart.rendering import NAMESPACE
+from integration.gateway.netns import Network, network
+from integration.running import Cluster, Object, eventually
+from modelyard_local.sockets import free_ports
+
+PODS = ("198.51.100.11", "198.51.100.12", "198.51.100.13")
+PORT = 8000
+ACCOUNT = "modelyard-gateway"
+AUDIENCE = "modelyard.dev/inference"
+READ = ["get", "list", "watch"]
+ROLE: list[Object] = [
+    {"apiGroups": ["modelyard.dev"], "resources": ["modeldeployments"], "verbs": READ},
+    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": READ},
+]
+RBAC = "rbac.authorization.k8s.io"
+
+
+@dataclass
+class Answer:
+    """What a client got."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+class Gateway:
+    """Envoy and the process beside it."""
+
+    def __init__(self, network: Network, folder: Path, envoy_log: Path, process_port: int) -> None:
+        self.network = network
+        self.folder = folder
+        self.envoy_log = envoy_log
+        self.process_port = process_port
+
+    def ask(
+        self,
+        path: str,
+        token: str | None = None,
+        *,
+        method: str = "GET",
+        body: bytes | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Ask as a client does, with more headers."""
+        connection = http.client.HTTPConnection("127.0.0.1", PORT)
+        connection.sock = self.network.connect(("127.0.0.1", PORT))
+        try:
+            sent = dict(more or {})
+            if token is not None:
+                sent["Authorization"] = f"Bearer {token}"
+            connection.request(method, path, body, sent)
+            found = connection.getresponse()
+            return Answer(found.status, dict(found.getheaders()), found.read())
+        finally:
+            connection.close()
+
+    def answers(self) -> bool:
+        """Whether Envoy is there, and asks the process."""
+        try:
+            return self.ask("/").status == 401
+        except OSError:
+            return False
+
+    def raw(self, request: bytes) -> bytes:
+        """What is answered to these very bytes, until the other side is silent or closes."""
+        with self.network.connect(("127.0.0.1", PORT), timeout=2) as connection:
+            connection.sendall(request)
+            answer = b""
+            try:
+                while chunk := connection.recv(65536):
+                    answer += chunk
+            except TimeoutError:
+                pass
+            return answer
+
+    def access_lines(self) -> list[Object]:
+        """Lines of the audit."""
+        found = self.envoy_log.read_text().splitlines()
+        return [json.loads(line) for line in found if line.startswith("{")]
+
+
+def install(shared: Cluster) -> Path:
+    """The gateway's ServiceAccount with its rights, and nothing more; its kubeconfig."""
+    subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}
+    bindings = [
+        {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": f"{ACCOUNT}-{role}".replace(":", "-")},
+            "subjects": [subject],
+            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        }
+        for role in (ACCOUNT, "system:auth-delegator")
+    ]
+    shared.apply(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": NAMESPACE}},
+        {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": ACCOUNT}, "rules": ROLE},
+        *bindings,
+    )
+    return shared.plane.service_account_kubeconfig(NAMESPACE, ACCOUNT)
+
+
+@contextmanager
+def standing(kubeconfig: Path, folder: Path, envoy: str, **settings: str) -> Iterator[Gateway]:
+    """A gateway that serves."""
+    port = free_ports(1)[0]
+    shared = folder / "shared"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "KUBECONFIG": str(kubeconfig),
+        "MODELYARD_GATEWAY_FOLDER": str(shared),
+        "MODELYARD_GATEWAY_ADDRESS": "127.0.0.1",
+        "MODELYARD_GATEWAY_PORT": str(PORT),
+        "MODELYARD_GATEWAY_HTTP_PORT": str(port),
+        **{f"MODELYARD_GATEWAY_{name.upper()}": value for name, value in settings.items()},
+    }
+    process_log, envoy_log = folder / "gateway.log", folder / "envoy.log"
+    command = [sys.executable, "-m", "modelyard_gateway"]
+    shared.mkdir()
+    bootstrap = folder / "bootstrap.json"
+    bootstrap.write_bytes(
+        subprocess.run([*command, "bootstrap"], env=environment, check=True, capture_output=True).stdout
+    )
+    with network(PODS) as found, process_log.open("wb") as log, envoy_log.open("wb") as access:
+        gateway = Gateway(found, shared, envoy_log, port)
+        ours = subprocess.Popen(command, env=environment, stderr=log)
+        try:
+            eventually(lambda: ours.poll() is None and _is_ready(port))
+            arguments = ["-c", str(bootstrap), "--concurrency", "1", "--use-dynamic-base-id", "-l", "warning"]
+            theirs = subprocess.Popen(found.command(envoy, *arguments), stdout=access, stderr=access)
+            try:
+                eventually(gateway.answers)
+                yield gateway
+            finally:
+                theirs.terminate()
+                theirs.wait(20)
+        finally:
+            ours.terminate()
+            assert ours.wait(20) == 0, process_log.read_text()
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def serving(namespace: str, name: str, addresses: list[str], *, ready: bool = True) -> list[Object]:
+    """A model, and what its Service would have as an EndpointSlice."""
+    labels = {"app.kubernetes.io/managed-by": "modelyard", "modelyard.dev/model": name}
+    return [
+        {
+            "apiVersion": "modelyard.dev/v1alpha1",
+            "kind": "ModelDeployment",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"model": {"uri": f"s3://models/{name}/1"}},
+        },
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {"name": f"{name}-x", "namespace": namespace, "labels": labels},
+            "addressType": "IPv4",
+            "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+            "endpoints": [{"addresses": [one], "conditions": {"ready": ready}} for one in addresses],
+        },
+    ]
+
+
+def account(shared: Cluster, namespace: str, name: str, *models: str, audience: str = AUDIENCE) -> str:
+    """A ServiceAccount that may ask these models of its namespace; a token of it."""
+    shared.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}})
+    if models:
+        rule = {
+            "apiGroups": ["modelyard.dev"],
+            "resources": ["modeldeployments/inference"],
+            "verbs": ["create"],
+            "resourceNames": list(models),
+        }
+        head = {"name": name, "namespace": namespace}
+        subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+        shared.apply(
+            {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": head, "rules": [rule]},
+            {
+                "apiVersion": f"{RBAC}/v1",
+                "kind": "RoleBinding",
+                "metadata": head,
+                "subjects": [subject],
+                "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": name},
+            },
+        )
+    return shared.kubectl("create", "token", name, "-n", namespace, f"--audience={audience}").stdout.strip()

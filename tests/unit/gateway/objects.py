@@ -1,0 +1,24 @@
+"""Models and EndpointSlices as the API server tells of them."""
+
+from typing import Any
+
+import msgspec
+
+from modelyard_gateway.directory import EndpointSlice, ModelMeta
+
+LABELS = {"app.kubernetes.io/managed-by": "modelyard", "modelyard.dev/model": "digits"}
+
+
+def model(version: str = "1", name: str = "digits") -> ModelMeta:
+    head = {"name": name, "namespace": "team", "uid": name, "resourceVersion": version}
+    return msgspec.convert({"metadata": head}, ModelMeta)
+
+
+def pods(version: str, *endpoints: dict[str, Any], name: str = "one", **more: Any) -> EndpointSlice:
+    head = {"name": name, "namespace": "team", "uid": name, "resourceVersion": version, "labels": LABELS}
+    ports = [{"name": "http", "port": 8080}, {"name": "grpc", "port": 9000}, {"name": "other", "port": 1}]
+    return msgspec.convert({"metadata": head, "endpoints": list(endpoints), "ports": ports, **more}, EndpointSlice)
+
+
+def pod(address: str, *, ready: bool | None = True) -> dict[str, Any]:
+    return {"addresses": [address], "conditions": {} if ready is None else {"ready": ready}}
