@@ -14,6 +14,8 @@ FULL = {
     "MODELYARD_REPOSITORY": "/models", "MODELYARD_VERSION_POLICY": "all", "MODELYARD_MODEL_CONTROL": "explicit",
     "MODELYARD_LOAD_MODELS": "digits, iris,", "MODELYARD_GRPC_PORT": "9000",
     "MODELYARD_MAX_BODY_BYTES": "1000", "MODELYARD_THREADS": "2", "MODELYARD_LOG_FORMAT": "text",
+    "MODELYARD_PRECISION": "int8", "MODELYARD_MAX_SEQUENCES": "4", "MODELYARD_MAX_WAITING": "0",
+    "MODELYARD_MAX_CONTEXT": "512", "MODELYARD_MAX_STEP_TOKENS": "64", "MODELYARD_MAX_ANSWER_TOKENS": "100",
 }  # fmt: skip
 
 
@@ -23,6 +25,7 @@ def test_every_variable_is_read() -> None:
         max_queue_rows=512, queue_timeout=10.0, load_timeout=60.0, drain_timeout=20.0, unsafe_formats="Allow",
         model_format="torch", device="cpu", repository=Path("/models"), version_policy="all", model_control="explicit",
         load_models=("digits", "iris"), grpc_port=9000, max_body_bytes=1000, threads=2, log_format="text",
+        precision="int8", max_sequences=4, max_waiting=0, max_context=512, max_step_tokens=64, max_answer_tokens=100,
     )  # fmt: skip
 
 
