@@ -92,9 +92,10 @@ def _measured(peer: Peer, path: Path, programs: Path, options: argparse.Namespac
         start = Start(command, variables)
         with running(start, programs, port, peer.ready, Path(log.name)) as server:
             name = str(path) if peer.name == "serve" else model.NAME
-            streams.measure(server.port, name, 1, 4, 0)
+            fields = {"model": name, "max_tokens": options.tokens, **peer.fields}
+            streams.measure(server.port, 1, {**fields, "max_tokens": 4}, 0)
             for count in options.streams:
-                load = streams.measure(server.port, name, count, options.tokens, (number + 1) * 100 + count)
+                load = streams.measure(server.port, count, fields, (number + 1) * 100 + count)
                 for field, value in asdict(load).items():
                     yield _figure(f"s{count}.{field}", value)
             yield Figure("memory", server.memory(), "MB")

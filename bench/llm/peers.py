@@ -22,6 +22,8 @@ class Peer:
     environment: str = ""
     """Name of its requirements; empty for our own environment."""
     variables: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, object] = field(default_factory=dict)
+    """More of each request, where the peer takes it."""
 
 
 _OURS = ("{python}", "-m", "modelyard_server", "serve", "--model", "{model}", "--port", "{port}", "--host", "127.0.0.1",
@@ -30,7 +32,8 @@ _GENERATE = ("{python}", "{here}/generate.py", "--model", "{model}", "--threads"
 _LLAMA = ("{python}", "-m", "llama_cpp.server", "--model", "{model}", "--port", "{port}", "--n_threads", "{threads}",
           "--n_ctx", "4096")  # fmt: skip
 _SERVE = ("{programs}/transformers", "serve", "--continuous-batching", "--host", "127.0.0.1", "--port", "{port}",
-          "--device", "cpu", "--force-model", "{model}")  # fmt: skip
+          "--device", "cpu", "{model}")  # fmt: skip
+_FULL = {"ignore_eos": True, "stream_options": {"include_usage": True}}
 _READY = "/v2/health/ready"
 BASE = "generate-float32"
 """The one that others are multiples of."""
@@ -38,9 +41,9 @@ BASE = "generate-float32"
 PEERS = {
     one.name: one
     for one in (
-        Peer("ours", "Modelyard", "modelyard-server", "as it comes", _OURS, "gguf", _READY),
+        Peer("ours", "Modelyard", "modelyard-server", "as it comes", _OURS, "gguf", _READY, fields=_FULL),
         Peer("ours-int8", "Modelyard, int8", "modelyard-server", "MODELYARD_PRECISION=int8", _OURS, "gguf", _READY,
-             variables={"MODELYARD_PRECISION": "int8"}),
+             variables={"MODELYARD_PRECISION": "int8"}, fields=_FULL),
         Peer(BASE, "transformers.generate, float32", "transformers", "use_cache, sdpa",
              (*_GENERATE, "float32"), "transformers", environment="transformers"),
         Peer("generate-bfloat16", "transformers.generate, bfloat16", "transformers", "use_cache, sdpa",

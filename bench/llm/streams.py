@@ -7,7 +7,7 @@ import json
 import statistics
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 TOPICS = ("a lighthouse", "a bakery", "the first snow", "a lost letter", "an old train", "two rivers", "a clockmaker",
@@ -46,11 +46,14 @@ def prompt(number: int) -> str:
     return f"Write a long story about {TOPICS[number % len(TOPICS)]}, with many details. Story number {number}."
 
 
-def measure(port: int, model: str, count: int, tokens: int, offset: int) -> Load:
-    """Run `count` streams of `tokens` tokens at once. Raises RuntimeError when none came through."""
+def measure(port: int, count: int, fields: Mapping[str, object], offset: int) -> Load:
+    """Run `count` streams at once; `fields` are those of every request. RuntimeError when none came through.
+
+    A peer without `ignore_eos` stops where the model does; its tokens are counted as they come.
+    """
     streams = [Stream() for _ in range(count)]
     threads = [
-        threading.Thread(target=_run, args=(port, _body(model, offset + number, tokens), one))
+        threading.Thread(target=_run, args=(port, _body(fields, offset + number), one))
         for number, one in enumerate(streams)
     ]
     started = time.perf_counter()
@@ -73,11 +76,9 @@ def summary(streams: Sequence[Stream], seconds: float) -> Load:
     return Load(total / seconds, statistics.median(firsts), max(firsts), between, len(streams) - len(good))
 
 
-def _body(model: str, number: int, tokens: int) -> bytes:
-    """`ignore_eos` is ours; the others stop where the model does, and their tokens are counted as they come."""
+def _body(fields: Mapping[str, object], number: int) -> bytes:
     turn = {"role": "user", "content": prompt(number)}
-    fields = {"model": model, "messages": [turn], "max_tokens": tokens, "temperature": 0.0, "stream": True}
-    return json.dumps({**fields, "ignore_eos": True, "stream_options": {"include_usage": True}}).encode()
+    return json.dumps({"messages": [turn], "temperature": 0.0, "stream": True, **fields}).encode()
 
 
 def _run(port: int, body: bytes, stream: Stream) -> None:
