@@ -20,6 +20,9 @@ FORMATS = (
     ("torch", "`model.safetensors`", "a network that `architecture` declares, or one that is installed in the image"),
     ("sklearn", "`model.skops`", "an estimator or a pipeline of scikit-learn, saved by skops"),
     ("onnx", "`model.onnx`", "a model for ONNX Runtime; external data beside it, no custom operators"),
+    ("python", "none", "files for a class of one's own, installed in the image and named by `entryPoint`"),
+    ("torchscript", "`model.pt`", "a program; only with `unsafeFormats: Allow` and a pinned digest"),
+    ("torch-export", "`model.pt2`", "a program; only with `unsafeFormats: Allow` and a pinned digest"),
 )
 SECTIONS: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("model.yaml", (card.ModelCard, card.TensorSpec, card.Origin)),

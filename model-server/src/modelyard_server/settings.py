@@ -8,6 +8,7 @@ import msgspec
 
 UnsafeFormats = Literal["Deny", "Allow"]
 Device = Literal["auto", "cpu", "cuda"]
+Optimisation = Literal["int8", "compile"]
 LogFormat = Literal["json", "text"]
 VersionPolicy = Literal["latest", "all"]
 ModelControl = Literal["none", "explicit"]
@@ -48,6 +49,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_timeout: float = 30.0
     unsafe_formats: UnsafeFormats = "Deny"
     model_format: str = ""
+    model_digest: str = ""
+    """Digest that the package was pinned to; formats that are programs are read only with it."""
+    optimise: tuple[Optimisation, ...] | None = None
+    """int8 and compile, separated by commas, in the place of what the package asks for; or none."""
     device: Device = "auto"
     max_body_bytes: int = 64 * 1024 * 1024
     threads: int | None = None
@@ -109,6 +114,13 @@ def _names(text: str, _key: str) -> tuple[str, ...]:
     return tuple(name for part in text.split(",") if (name := part.strip()))
 
 
+def _optimisations(text: str, key: str) -> tuple[str, ...]:
+    names = () if text == "none" else _names(text, key)
+    for name in names:
+        _one_of("int8", "compile")(name, key)
+    return names
+
+
 _ENVIRONMENT: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "model": ("MODEL_PATH", _path),
     "name": ("MODEL_NAME", _text),
@@ -126,6 +138,8 @@ _ENVIRONMENT: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "drain_timeout": ("MODELYARD_DRAIN_TIMEOUT", _number(float, 0)),
     "unsafe_formats": ("MODELYARD_UNSAFE_FORMATS", _one_of("Deny", "Allow")),
     "model_format": ("MODELYARD_MODEL_FORMAT", _text),
+    "model_digest": ("MODELYARD_MODEL_DIGEST", _text),
+    "optimise": ("MODELYARD_OPTIMISE", _optimisations),
     "device": ("MODELYARD_DEVICE", _one_of("auto", "cpu", "cuda")),
     "max_body_bytes": ("MODELYARD_MAX_BODY_BYTES", _number(int, 1)),
     "threads": ("MODELYARD_THREADS", _number(int, 1)),

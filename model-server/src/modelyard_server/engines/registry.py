@@ -15,6 +15,9 @@ ENGINES: Mapping[str, str] = {
     "torch": "modelyard_server.engines.torch_model",
     "sklearn": "modelyard_server.engines.sklearn_model",
     "onnx": "modelyard_server.engines.onnx_model",
+    "python": "modelyard_server.engines.python_model",
+    "torchscript": "modelyard_server.engines.torch_program",
+    "torch-export": "modelyard_server.engines.torch_program",
     "transformers": "modelyard_server.engines.generation_model",
     "gguf": "modelyard_server.engines.generation_model",
 }

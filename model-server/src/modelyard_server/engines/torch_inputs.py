@@ -26,6 +26,11 @@ class FloatInputs:
         """One tensor for each input, in declared order."""
         return tuple(torch.from_numpy(preprocessing.as_floats(inputs[name], scaler)) for name, scaler in self._inputs)
 
+    def probe(self, inputs: Arrays) -> tuple[torch.Tensor, ...]:
+        """Numbers drawn by a fixed seed in the place of zeros, which many a network treats alike."""
+        draw = torch.Generator().manual_seed(0)
+        return tuple(torch.randn(tensor.shape, generator=draw) for tensor in self(inputs))
+
 
 class TokenInputs:
     """Token ids: ragged rows of text, or ids that a client has sent itself."""
@@ -45,6 +50,11 @@ class TokenInputs:
         if problem := sequences.problem(ids, self._vocabulary, self._longest):
             raise BadRequestError(f"input {self._name!r}: {problem}")
         return torch.from_numpy(ids), torch.from_numpy(lengths)
+
+    def probe(self, inputs: Arrays) -> tuple[torch.Tensor, ...]:
+        """Ids drawn by a fixed seed."""
+        ids, lengths = self(inputs)
+        return torch.randint(self._vocabulary, ids.shape, generator=torch.Generator().manual_seed(0)), lengths
 
 
 class ByLength:

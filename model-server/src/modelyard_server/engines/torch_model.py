@@ -1,7 +1,7 @@
 """The torch engine: safetensors weights in a declared architecture. No code from the package is ever run."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,13 +13,16 @@ from modelyard_server.engines import (
     torch_device,
     torch_inputs,
     torch_networks,
+    torch_options,
     torch_weights,
 )
 from modelyard_server.engines.model import LoadOptions, Model
 from modelyard_server.errors import StartupError
-from modelyard_server.package.architectures import Installed, Seq2Seq, TokenArchitecture
+from modelyard_server.package.architectures import Encoder, Installed, Recurrent
+from modelyard_server.package.card import ModelCard
 from modelyard_server.package.files import Package
 from modelyard_server.protocol.datatypes import Array
+from modelyard_server.settings import Optimisation
 
 log = logging.getLogger(__name__)
 Arrays = Mapping[str, Array]
@@ -32,13 +35,17 @@ class TorchModel:
         self.device = device
         self.network = network
         """For those who need gradients; `forward` is what answers."""
-        written = isinstance(package.card.architecture, Seq2Seq)
-        grouped = isinstance(package.card.architecture, TokenArchitecture) and not written
-        self.forward: Callable[..., Any] = torch_inputs.ByLength(network) if grouped else network
+        self._by_length = isinstance(package.card.architecture, Recurrent | Encoder)
+        self.forward: Callable[..., Any] = network
+        self.answer_with(network)
         self.tensors = torch_inputs.inputs_of(package.card)
         self.outputs = torch_inputs.outputs_of(package.card, package.root)
         self.threads: int | None = None
         """CPU threads of a prediction; torch's own choice while it is None."""
+
+    def answer_with(self, network: Callable[..., Any]) -> None:
+        """Compute with this from now on: the network, or a faster one that gives the same."""
+        self.forward = torch_inputs.ByLength(network) if self._by_length else network
 
     @property
     def parameter_bytes(self) -> int:
@@ -78,4 +85,13 @@ def load(package: Package, options: LoadOptions) -> Model:
         count = threads.choose(options.threads, lambda: model.predict(rows))
         model.threads = count
         log.info("CPU threads chosen", extra={"threads": count, "measured": options.threads is None})
+    _optimise(model, card.optimise if options.optimise is None else options.optimise, card, options.warm_rows)
     return model
+
+
+def _optimise(model: TorchModel, wanted: Sequence[Optimisation], card: ModelCard, most_rows: int) -> None:
+    """Try what is wanted, on the batch sizes that are warmed up."""
+    if wanted:
+        probes = [model.tensors.probe(samples.of(card, rows)) for rows in sorted({1, most_rows})]
+        batches = [tuple(tensor.to(model.device) for tensor in probe) for probe in probes]
+        model.answer_with(torch_options.choose(model.network, wanted, batches, model.device))

@@ -51,7 +51,14 @@ def _build(candidate: Candidate, settings: Settings) -> Loaded:
         message = f"model.yaml: format is {package.card.format!r}, spec.model.format asks for {wanted!r}"
         raise StartupError("LoadFailed", message)
     options = LoadOptions(
-        settings.device, settings.threads, settings.unsafe_formats, settings.max_batch_rows,
-        settings.precision, settings.max_sequences, settings.max_context,
-    )  # fmt: skip
+        settings.device,
+        settings.threads,
+        settings.unsafe_formats,
+        settings.max_batch_rows,
+        precision=settings.precision,
+        max_sequences=settings.max_sequences,
+        max_context=settings.max_context,
+        digest=settings.model_digest,
+        optimise=settings.optimise,
+    )
     return Loaded(package, registry.build(package, options), preparation.of(package))

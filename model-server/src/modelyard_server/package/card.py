@@ -7,6 +7,7 @@ import msgspec
 from modelyard_server.package.architectures import Architecture
 from modelyard_server.package.fields import Datatype, Name, Part, Text
 from modelyard_server.package.steps import Postprocessing, Preprocessing
+from modelyard_server.settings import Optimisation
 
 
 class TensorSpec(Part, frozen=True, kw_only=True):
@@ -33,7 +34,7 @@ class ModelCard(Part, frozen=True, kw_only=True):
     name: Name
     version: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
     format: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
-    """torch, sklearn or onnx."""
+    """torch, sklearn, onnx, python, torchscript or torch-export."""
     inputs: Annotated[tuple[TensorSpec, ...], msgspec.Meta(min_length=1, max_length=64)]
     """What a client sends."""
     outputs: Annotated[tuple[TensorSpec, ...], msgspec.Meta(min_length=1, max_length=64)]
@@ -47,5 +48,9 @@ class ModelCard(Part, frozen=True, kw_only=True):
     postprocessing: tuple[Postprocessing, ...] = ()
     architecture: Architecture | None = None
     """Network of format torch."""
+    entry_point: str = ""
+    """Format python: name of the model in the entry point group `modelyard.models`."""
+    optimise: tuple[Optimisation, ...] = ()
+    """Format torch: what is tried at load, in this order, and kept when it is faster and gives the same answers."""
     metrics: dict[str, float] = msgspec.field(default_factory=dict)
     origin: Origin = Origin()

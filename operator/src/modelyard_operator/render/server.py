@@ -63,6 +63,7 @@ def environment(resolved: Resolved, model_name: str) -> list[Manifest]:
     }
     optional = {
         "MODELYARD_MODEL_FORMAT": resolved.model.format,
+        "MODELYARD_MODEL_DIGEST": resolved.model.digest,
         "MODELYARD_MAX_BATCH_ROWS": server.batching.max_rows,
         "MODELYARD_MAX_BATCH_DELAY": server.batching.max_delay and _seconds(server.batching.max_delay),
         "MODELYARD_MAX_QUEUE_ROWS": server.queue.max_rows,
