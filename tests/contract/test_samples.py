@@ -23,7 +23,7 @@ from modelyard_operator.revision import Resolved
 
 Object = dict[str, Any]
 ROOT = Path(__file__).parents[2]
-SAMPLES = sorted((ROOT / "manifests" / "samples").iterdir())
+SAMPLES = sorted((ROOT / "manifests" / "samples").rglob("*.yaml"))
 TEXTS = {path.stem: path.read_text() for path in SAMPLES}
 OBJECTS: dict[str, Object] = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
 MODELS = [name for name, one in OBJECTS.items() if one["kind"] == "ModelDeployment"]

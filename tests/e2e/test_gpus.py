@@ -91,7 +91,7 @@ def test_a_full_pool_of_gpus_loses_no_request_while_a_new_revision_takes_over(gp
 
 
 def test_every_sample_is_expected_here() -> None:
-    documents = [yaml.safe_load(path.read_text()) for path in SAMPLES.iterdir()]
+    documents = [yaml.safe_load(path.read_text()) for path in SAMPLES.glob("*.yaml")]
     models = {one["metadata"]["name"] for one in documents if one["kind"] == "ModelDeployment"}
     assert models == set(OUTCOMES)
 

@@ -255,8 +255,8 @@ def test_every_rule_is_in_the_table() -> None:
 
 def test_the_samples_are_accepted_as_a_folder(shared: Cluster) -> None:
     folder = PROJECT / "manifests" / "samples"
-    done = shared.kubectl("apply", "--dry-run=server", "-f", str(folder))
-    assert len(done.stdout.splitlines()) == len(list(folder.iterdir()))
+    done = shared.kubectl("apply", "--dry-run=server", "-R", "-f", str(folder))
+    assert len(done.stdout.splitlines()) == len(list(folder.rglob("*.yaml")))
     assert done.stderr == ""
 
 

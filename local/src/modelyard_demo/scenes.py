@@ -18,7 +18,16 @@ from .target import Target
 SYSTEM, DEMO = "modelyard-system", "modelyard-demo"
 SECRET = "modelyard-object-store"  # noqa: S105 - a name
 # Recipe of the trainer -> name of the model that it makes.
-PACKAGES = {"digits": "digits", "regression": "diabetes", "tabular": "breast-cancer"}
+PACKAGES = {
+    "digits": "digits",
+    "regression": "diabetes",
+    "tabular": "breast-cancer",
+    "digits-mlp": "digits-mlp",
+    "digits-pictures": "digits-pictures",
+    "lstm": "sections-lstm",
+    "encoder": "sections-encoder",
+    "seq2seq": "numerals",
+}
 SHOWN = ("digits", "regression")
 READY_SECONDS = 300.0
 JOB_SECONDS = 600.0

@@ -6,10 +6,12 @@ Main flow of an evaluation:
     datasets (the held-out part) -> client (V2 requests) -> scores -> drawing (what a person sees)
 
 Rooms:
-    datasets    bundled data of scikit-learn and the one fixed split
+    datasets    bundled data of scikit-learn and the one fixed split of any data
     features    standardisation and reference statistics (pure)
     scores      accuracy, confusion, RMSE, R2 (pure)
-    digits, regression, tabular   one recipe each
+    sections    one-line descriptions of packages (real text)        numerals   numbers in words (generated, pure)
+    vocabulary  tokenizers of words and digits        training   loops in torch
+    digits, digits_variants, regression, tabular, lstm, encoder (text_recipe), seq2seq, minilm   the recipes
     language    a language model from a GGUF file, as it is or as safetensors
     packaging   a trained model as a package directory
     publishing  a package directory to S3, the manifest last

@@ -15,7 +15,7 @@ HELD_OUT = 0.25
 
 
 class Dataset(msgspec.Struct, frozen=True):
-    """Rows split into a training and a held-out part; values are raw, as a client would send them."""
+    """Rows split into a training and a held-out part; numbers or text as a client would send them."""
 
     name: str
     digest: str
@@ -33,13 +33,13 @@ def digits() -> Dataset:
     data = bundled.load_digits()
     images = data.images[:, np.newaxis, :, :].astype(np.float32)
     pixels = tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(8))
-    return _split("digits", pixels, tuple(str(digit) for digit in range(10)), (images, data.target))
+    return split("digits", pixels, tuple(str(digit) for digit in range(10)), (images, data.target))
 
 
 def regression() -> Dataset:
     """442 patients, 10 measurements, disease progression after a year (Efron et al., Least Angle Regression, 2004)."""
     data = bundled.load_diabetes(scaled=False)
-    return _split("diabetes", tuple(data.feature_names), (), (data.data.astype(np.float32), data.target))
+    return split("diabetes", tuple(data.feature_names), (), (data.data.astype(np.float32), data.target))
 
 
 def tabular() -> Dataset:
@@ -47,12 +47,14 @@ def tabular() -> Dataset:
     data = bundled.load_breast_cancer()
     names = tuple(name.replace(" ", "_") for name in data.feature_names)
     labels = tuple(str(name) for name in data.target_names)
-    return _split("breast-cancer", names, labels, (data.data.astype(np.float32), data.target))
+    return split("breast-cancer", names, labels, (data.data.astype(np.float32), data.target))
 
 
-def _split(name: str, features: tuple[str, ...], labels: tuple[str, ...], data: tuple[Array, Array]) -> Dataset:
+def split(name: str, features: tuple[str, ...], labels: tuple[str, ...], data: tuple[Array, Array]) -> Dataset:
+    """Rows and targets, a quarter of which are held out: always the same ones, evenly over the labels."""
     rows, targets = data
-    digest = hashlib.sha256(rows.tobytes() + np.asarray(targets, np.float64).tobytes()).hexdigest()
+    content = "\n".join(rows.tolist()).encode() if rows.dtype.kind == "O" else rows.tobytes()
+    digest = hashlib.sha256(content + np.asarray(targets, np.float64).tobytes()).hexdigest()
     stratify = targets if labels else None
     parts = train_test_split(rows, targets, test_size=HELD_OUT, random_state=SPLIT_SEED, stratify=stratify)
     train_x, test_x, train_y, test_y = parts

@@ -45,8 +45,7 @@ def standardisation(input_name: str, rows: Array) -> Preprocessing:
 
 def apply(step: Preprocessing, rows: Array) -> Array:
     """The same arithmetic that the server does, for training."""
-    mean = np.asarray(step.mean).reshape(rows.shape[1:])
-    std = np.asarray(step.std).reshape(rows.shape[1:])
+    mean, std = (np.resize(np.asarray(values), rows.shape[1:]) for values in (step.mean, step.std))
     return ((rows * step.scale - mean) / std).astype(np.float32)
 
 

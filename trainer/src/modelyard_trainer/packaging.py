@@ -12,6 +12,7 @@ from modelyard_trainer.datasets import Dataset
 from modelyard_trainer.features import Reference
 
 REFERENCE_FILE = "reference.json"
+CODE_VERSION = f"modelyard-trainer {modelyard_trainer.__version__}"
 
 
 class RunOptions(msgspec.Struct, frozen=True):
@@ -27,12 +28,12 @@ class RunOptions(msgspec.Struct, frozen=True):
     """Where a recipe finds what it cannot make itself."""
 
 
-def origin(dataset: Dataset, options: RunOptions) -> Origin:
+def origin(dataset: Dataset, options: RunOptions, source: str = "scikit-learn") -> Origin:
     """Enough to do the run again."""
     return Origin(
-        dataset=f"scikit-learn {dataset.name}",
+        dataset=f"{source} {dataset.name}",
         dataset_digest=dataset.digest,
-        code_version=f"modelyard-trainer {modelyard_trainer.__version__}",
+        code_version=CODE_VERSION,
         seed=options.seed,
     )
 
