@@ -47,7 +47,7 @@ def test_every_sample_has_its_recipe() -> None:
 
 
 @pytest.mark.parametrize("sample", RECIPES)
-def test_a_model_of_the_zoo_answers_as_it_was_measured(chosen: Target, node: Node, sample: str, tmp_path: Path) -> None:
+def test_it_answers_as_measured(chosen: Target, node: Node, sample: str, tmp_path: Path) -> None:
     document = yaml.safe_load((SAMPLES / f"{sample}.yaml").read_text())
     model = document["metadata"]["name"]
     publish(chosen, sample, model, tmp_path)

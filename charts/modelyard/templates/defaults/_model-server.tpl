@@ -9,6 +9,15 @@ formats:
     priority: 1
   - name: sklearn
     priority: 1
+  - name: onnx
+    priority: 1
+  - name: python
+    priority: 1
+  # Programs: with unsafeFormats: Allow and a pinned digest only.
+  - name: torchscript
+    priority: 1
+  - name: torch-export
+    priority: 1
 port: 8080
 grpcPort: 9000
 command: [modelyard-server]
