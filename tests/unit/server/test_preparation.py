@@ -1,6 +1,7 @@
 """Pictures and texts as clients send them: what they become, and what is refused."""
 
 import base64
+import contextlib
 import io
 import json
 import struct
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -31,6 +34,9 @@ def picture(pixels: object, kind: str = "PNG", **options: object) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(np.asarray(pixels, np.uint8)).save(stream, kind, **options)
     return stream.getvalue()
+
+
+SMALL = picture(np.zeros((4, 4)))
 
 
 def column(*values: bytes) -> Array:
@@ -86,6 +92,12 @@ class TestImages:
         step = ImageDecoding(size=(2, 4), max_pixels=10_000)
         with pytest.raises(BadRequestError, match=message):
             Images("x", step)(column(picture(np.zeros((2, 2))), content))
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.binary(max_size=80), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", SMALL[:40]]))
+    def test_any_bytes_are_a_picture_or_refused(self, content: bytes, beginning: bytes) -> None:
+        with contextlib.suppress(BadRequestError):
+            assert Images("x", GREY)(column(beginning + content)).shape == (1, 1, 2, 4)
 
     @pytest.mark.parametrize("side", [10_000, 20_000])
     def test_a_bomb_is_not_decoded(self, side: int) -> None:

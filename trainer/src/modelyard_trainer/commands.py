@@ -28,7 +28,7 @@ RECIPES = {
     "tabular": ("tabular:run", 500, "breast cancer biopsies, logistic regression in scikit-learn", "breast-cancer"),
     "lstm": ("lstm:run", 12, "sections of software packages from their descriptions, an LSTM", "sections-lstm"),
     "encoder": (
-        "encoder:run", 16, "sections of software packages from their descriptions, a Transformer", "sections-encoder"
+        "encoder:run", 12, "sections of software packages from their descriptions, a Transformer", "sections-encoder"
     ),
     "seq2seq": ("seq2seq:run", 12, "numbers in words to digits (generated pairs), attention", "numerals"),
     "smollm2": ("language:gguf", 1, "SmolLM2-135M-Instruct as GGUF, packaged and not trained", ""),

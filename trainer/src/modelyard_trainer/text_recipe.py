@@ -34,8 +34,9 @@ def run(name: str, options: packaging.RunOptions, declare: Callable[[int, int], 
     unknown, targets = vocabulary.number(words, vocabulary.UNKNOWN), torch.from_numpy(dataset.train_y)
 
     def loss_of(chosen: torch.Tensor) -> torch.Tensor:
-        forgotten = torch.rand(len(chosen), ids.shape[1]) < FORGOTTEN
-        found = network(ids[chosen].masked_fill(forgotten, unknown), lengths[chosen])
+        rows = ids[chosen, : int(lengths[chosen].max())]
+        forgotten = torch.rand(rows.shape) < FORGOTTEN
+        found = network(rows.masked_fill(forgotten, unknown), lengths[chosen])
         return torch.nn.functional.cross_entropy(found, targets[chosen])
 
     plan = training.Plan(options.epochs, options.seed, weight_decay=0.01)

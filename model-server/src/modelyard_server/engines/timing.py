@@ -5,14 +5,13 @@ from collections.abc import Callable
 
 ROUNDS = 5
 LONG = 0.25
-"""Seconds of one prediction after which a single round is measured."""
+"""Seconds of one prediction beside which warming up is nothing: it is measured once, since pods wait for it."""
 
 
 def best_seconds(predict: Callable[[], object]) -> float:
     """Seconds of the fastest prediction, the first of which warms up."""
     first = _timed(predict)
-    rounds = 1 if first > LONG else ROUNDS
-    return min([first, *(_timed(predict) for _ in range(rounds))])
+    return first if first > LONG else min(first, *(_timed(predict) for _ in range(ROUNDS)))
 
 
 def _timed(predict: Callable[[], object]) -> float:

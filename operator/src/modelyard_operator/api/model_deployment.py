@@ -35,7 +35,7 @@ class ModelSource(Struct, frozen=True, rename="camel", omit_defaults=True):
     format: Annotated[
         FormatName | None,
         Meta(
-            description="Format of the model: torch, sklearn, or any that a ModelRuntime lists. "
+            description="Format of the model: torch, sklearn, onnx, or any that a ModelRuntime lists. "
             "Read from the package when absent.",
         ),
     ] = None
