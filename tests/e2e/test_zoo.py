@@ -5,6 +5,7 @@ The models come in turns, since the node is small.
 
 from pathlib import Path
 
+import openai
 import pytest
 import yaml
 
@@ -43,7 +44,7 @@ def publish(chosen: Target, sample: str, model: str, folder: Path) -> None:
 
 
 def test_every_sample_has_its_recipe() -> None:
-    assert {path.stem for path in SAMPLES.iterdir()} == set(RECIPES)
+    assert {path.stem for path in SAMPLES.iterdir()} == {*RECIPES, "llm"}
 
 
 @pytest.mark.parametrize("sample", RECIPES)
@@ -64,3 +65,26 @@ def test_it_answers_as_measured(chosen: Target, node: Node, sample: str, tmp_pat
     finally:
         said = node.kube.run("logs", f"job/evaluate-{recipe}", "-n", node.namespace)
     assert "PASSED" in said
+
+
+def test_a_language_model_chats_with_the_openai_client(chosen: Target, node: Node, tmp_path: Path) -> None:
+    assert trainer(["smollm2", "--out", str(tmp_path / "smollm2")]) == 0
+    with store(chosen) as packages:
+        packages.put(tmp_path / "smollm2", "smollm2/1")
+    node.apply(yaml.safe_load((SAMPLES / "llm.yaml").read_text()))
+    node.ready("smollm2", 300)
+    question = "What is the capital of France? Answer in one word."
+    with (
+        chosen.kube.forward(node.namespace, "service/smollm2", 80) as port,
+        openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", timeout=180) as client,
+    ):
+        chunks = client.chat.completions.create(
+            model="smollm2",
+            messages=[{"role": "user", "content": question}],
+            max_tokens=16,
+            temperature=0,
+            stream=True,
+        )
+        pieces = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
+    assert "Paris" in "".join(pieces)
+    assert len(pieces) > 1, "it came as it was made"

@@ -13,7 +13,7 @@ Rooms:
     door           ASGI: one question of Envoy -> one answer
 
 The decision names the cluster, so Envoy's routes never change: what changes are clusters and endpoints.
-Design: docs/design/0009-gateway.md.
+Design: docs/design/0010-gateway.md.
 """
 
 __version__ = "0.1.0"

@@ -11,6 +11,10 @@ formats:
     priority: 1
   - name: onnx
     priority: 1
+  - name: transformers
+    priority: 1
+  - name: gguf
+    priority: 1
   - name: python
     priority: 1
   # Programs: with unsafeFormats: Allow and a pinned digest only.
