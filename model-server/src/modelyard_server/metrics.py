@@ -1,5 +1,7 @@
 """Figures for Prometheus. Children are resolved once: the hot path only adds numbers."""
 
+import weakref
+from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -21,6 +23,8 @@ ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 Names = tuple[str, str]
 """Model and version."""
 REJECTIONS = ("queue_full", "timeout", "draining", "loading", "failed", "too_large")
+SETTLE_AT = 1000
+"""Requests whose numbers wait to be added up, at most."""
 _STATM = Path("/proc/self/statm")
 _PAGE = 4096
 
@@ -30,6 +34,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._figures: weakref.WeakSet[Figures] = weakref.WeakSet()
         GCCollector(self.registry)
         ProcessCollector(registry=self.registry)
         self.requests = self._counter("requests_total", "Requests answered.", "code", "protocol")
@@ -55,13 +60,17 @@ class Metrics:
 
     def of(self, model: str, version: str) -> "Figures":
         """The figures of one version of one model."""
-        return Figures(self, (model, version))
+        figures = Figures(self, (model, version))
+        self._figures.add(figures)
+        return figures
 
     def remove(self, model: str, version: str) -> None:
         """Forget a version that has left for good."""
         families = (self.requests, self.duration, self.queue, self.inference, self.rows, self.info,
                     self.rejections, self.queue_rows, self.inflight, self.model_ready, self.load,
                     self.parameters)  # fmt: skip
+        gone = [figures for figures in self._figures if figures.names == (model, version)]
+        self._figures.difference_update(gone)
         for family in (*families, *self.texts.families):
             family.remove_by_labels({"model": model, "version": version})
 
@@ -80,6 +89,8 @@ class Metrics:
 
     def render(self) -> bytes:
         """The text exposition."""
+        for figures in self._figures:
+            figures.settle()
         return generate_latest(self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -93,12 +104,16 @@ class Metrics:
 
 
 class Figures:
-    """Children for one version of one model, resolved once."""
+    """Children for one version of one model, resolved once.
+
+    A request only appends its numbers; they are added up when somebody looks, or when there are many of them.
+    """
 
     def __init__(self, metrics: Metrics, names: Names) -> None:
         self._metrics = metrics
-        self._names = names
-        self._codes: dict[tuple[int, str], Counter] = {}
+        self.names = names
+        self._answers: list[tuple[int, str, float]] = []
+        self._waits: list[float] = []
         self._duration = metrics.duration.labels(*names)
         self._queue = metrics.queue.labels(*names)
         self._inference = metrics.inference.labels(*names)
@@ -107,29 +122,39 @@ class Figures:
 
     def watch(self, queue_rows: Callable[[], int], inflight: Callable[[], int]) -> None:
         """Gauges that are read at scrape time, so that requests need not touch them."""
-        self._metrics.queue_rows.labels(*self._names).set_function(queue_rows)
-        self._metrics.inflight.labels(*self._names).set_function(inflight)
+        self._metrics.queue_rows.labels(*self.names).set_function(queue_rows)
+        self._metrics.inflight.labels(*self.names).set_function(inflight)
 
     def loaded(self, seconds: float, parameter_bytes: int, package: tuple[str, str, str]) -> None:
         """The model is in service; `package` is format, digest and device."""
-        self._metrics.load.labels(*self._names).set(seconds)
-        self._metrics.parameters.labels(*self._names).set(parameter_bytes)
-        self._metrics.info.remove_by_labels({"model": self._names[0], "version": self._names[1]})
-        self._metrics.info.labels(*self._names, *package).set(1)
+        self._metrics.load.labels(*self.names).set(seconds)
+        self._metrics.parameters.labels(*self.names).set(parameter_bytes)
+        self._metrics.info.remove_by_labels({"model": self.names[0], "version": self.names[1]})
+        self._metrics.info.labels(*self.names, *package).set(1)
 
     def answered(self, protocol: str, code: int, seconds: float) -> None:
         """One request is done."""
-        child = self._codes.get((code, protocol))
-        if child is None:
-            child = self._codes[code, protocol] = self._metrics.requests.labels(*self._names, str(code), protocol)
-        child.inc()
-        self._duration.observe(seconds)
+        self._answers.append((code, protocol, seconds))
+        if len(self._answers) >= SETTLE_AT:
+            self.settle()
 
     def batch(self, rows: int, inference_seconds: float, queue_seconds: list[float]) -> None:
         """One batch is done."""
         self._rows.observe(rows)
         self._inference.observe(inference_seconds)
-        for seconds in queue_seconds:
+        self._waits += queue_seconds
+        if len(self._waits) >= SETTLE_AT:
+            self.settle()
+
+    def settle(self) -> None:
+        """Add up what requests have left."""
+        answers, self._answers = self._answers, []
+        waits, self._waits = self._waits, []
+        for (code, protocol), count in Tally((code, protocol) for code, protocol, _ in answers).items():
+            self._metrics.requests.labels(*self.names, str(code), protocol).inc(count)
+        for _, _, seconds in answers:
+            self._duration.observe(seconds)
+        for seconds in waits:
             self._queue.observe(seconds)
 
     def rejected(self, reason: str) -> None:

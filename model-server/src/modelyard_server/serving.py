@@ -15,6 +15,7 @@ from modelyard_server.service import ModelService
 from modelyard_server.settings import Settings
 from modelyard_server.web import management
 from modelyard_server.web.front import Front
+from modelyard_server.web.transport import HttpProtocol
 
 KEEP_ALIVE = 75
 """Seconds; longer than the usual 60 of load balancers, so that they close idle connections, not we."""
@@ -84,7 +85,7 @@ def create_server(service: ModelService) -> uvicorn.Server:
     config = uvicorn.Config(
         front,
         interface="asgi3",
-        http="httptools",
+        http=HttpProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

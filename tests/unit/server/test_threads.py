@@ -32,7 +32,8 @@ def model(clock: list[float], seconds: Callable[[int], float], monkeypatch: pyte
     [
         pytest.param(lambda count: 1.0 / count, 4, id="a large model gains"),
         pytest.param(lambda count: 0.00001 * count, 1, id="a small model loses"),
-        pytest.param(lambda count: 0.001 if count == 1 else 0.0009, 1, id="a small gain is not worth it"),
+        pytest.param(lambda count: 0.01 if count == 1 else 0.009, 1, id="a small gain is not worth it"),
+        pytest.param(lambda count: 0.0009 / count, 1, id="what takes less than a millisecond is left alone"),
     ],
 )
 def test_threads_are_taken_when_they_pay(

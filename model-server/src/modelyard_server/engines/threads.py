@@ -12,6 +12,8 @@ from modelyard_server.engines import hardware, timing
 
 WORTH_IT = 1.3
 """Speed-up below which the other CPUs are better left to HTTP."""
+SHORT = 0.001
+"""Seconds of one prediction below which one thread is enough: less could be gained than the others cost by spinning."""
 
 
 def choose(asked: int | None, predict: Callable[[], object]) -> int:
@@ -20,10 +22,11 @@ def choose(asked: int | None, predict: Callable[[], object]) -> int:
     if asked is not None or share == 1:
         use(asked or share)
         return asked or share
-    several, one = (_seconds(predict, threads) for threads in (share, 1))
-    chosen = share if one > several * WORTH_IT else 1
-    use(chosen)
-    return chosen
+    one = _seconds(predict, 1)
+    if one < SHORT or one <= _seconds(predict, share) * WORTH_IT:
+        use(1)
+        return 1
+    return share
 
 
 def use(threads: int) -> None:

@@ -19,6 +19,8 @@ from modelyard_server.models.served import Served
 from modelyard_server.models.states import Entry, Key, ModelState, Routes
 from modelyard_server.settings import Settings
 
+YOUNG_OBJECTS = 10_000
+"""New objects after which Python looks for cycles; requests make none, so its 700 are some percent of their time."""
 log = logging.getLogger(__name__)
 
 
@@ -238,6 +240,7 @@ def _freeze() -> None:
     """A full collection over torch's and FastAPI's 190,000 objects takes 100 ms; frozen, they are not walked."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
 
 
 def _thaw() -> None:

@@ -12,6 +12,13 @@ from modelyard_server.errors import BadRequestError, InferenceError
 from modelyard_server.protocol.datatypes import NUMPY, Array
 
 MAX_ELEMENTS = 1 << 31
+_PACKED = {
+    "BOOL": "?", "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q",
+    "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q", "FP32": "f", "FP64": "d",
+}  # fmt: skip
+"""Numbers that JSON can carry, as `struct` packs them."""
+KINDS = {name: {"f": float, "d": float, "?": bool}.get(form, int) for name, form in _PACKED.items()}
+"""What an element of a datatype is in JSON."""
 
 
 def shape_of(name: str, value: object) -> tuple[int, ...]:
@@ -23,14 +30,30 @@ def shape_of(name: str, value: object) -> tuple[int, ...]:
     return tuple(value)
 
 
-def from_json(name: str, datatype: str, shape: tuple[int, ...], data: object) -> Array:
-    """Decode `data`, a row-major list, flat or nested as `shape`; values must fit the datatype without loss of kind."""
+def from_json(name: str, datatype: str, shape: tuple[int, ...], data: object, *, typed: bool = False) -> Array:
+    """Decode `data`, a row-major list, flat or nested as `shape`; values must fit the datatype without loss of kind.
+
+    `typed` data are known to be flat and of the datatype's kind.
+    """
     if not isinstance(data, list):
         raise BadRequestError(f"input {name!r}: data must be a list of values")
     if datatype == "FP16":
         raise BadRequestError(f"input {name!r}: FP16 has no JSON form; send it as binary tensor data or as FP32")
+    if typed and (packed := pack(datatype, data)) is not None:
+        return shaped(name, packed, shape)
     array = _bytes_array(name, data) if datatype == "BYTES" else _number_array(name, datatype, data)
     return shaped(name, array, shape)
+
+
+def pack(datatype: str, values: list[Any]) -> Array | None:
+    """A flat list of numbers of one kind, as `v2.decoder` gives it; None when a number is out of range.
+
+    Takes a fraction of the time in which numpy finds out what is in a list.
+    """
+    try:
+        return np.frombuffer(struct.pack(f"<{len(values)}{_PACKED[datatype]}", *values), NUMPY[datatype])
+    except (struct.error, OverflowError):
+        return None
 
 
 def _number_array(name: str, datatype: str, data: list[Any]) -> Array:

@@ -5,8 +5,8 @@ A request is JSON; with the header `Inference-Header-Content-Length: n` the firs
 raw bytes follow in the order of the inputs that have `binary_data_size`.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypedDict, TypeVar
 
 import msgspec
 import numpy as np
@@ -19,6 +19,26 @@ from modelyard_server.protocol.datatypes import NUMPY, Array
 from modelyard_server.protocol.signature import Signature
 
 NO_PARAMETERS: Mapping[str, Any] = {}
+Decode = Callable[[bytes | memoryview], Any]
+Kind = TypeVar("Kind", float, int, bool)
+
+
+class _Tensor(TypedDict, Generic[Kind], total=False):
+    name: Any
+    shape: Any
+    datatype: Any
+    parameters: Any
+    data: list[Kind]
+
+
+class _Document(TypedDict, Generic[Kind], total=False):
+    id: Any
+    parameters: Any
+    inputs: list[_Tensor[Kind]]
+    outputs: Any
+
+
+_DOCUMENTS: dict[type, Any] = {float: _Document[float], int: _Document[int], bool: _Document[bool]}
 
 
 class OutputRequest(msgspec.Struct, frozen=True):
@@ -46,19 +66,35 @@ class Response(msgspec.Struct, frozen=True):
     json_bytes: int | None
 
 
-def parse(signature: Signature, body: bytes, json_bytes: int | None) -> Request:
-    """Decode and check a request. `json_bytes` is the value of Inference-Header-Content-Length, if given."""
+def decoder(signature: Signature) -> Decode:
+    """What reads the JSON of most requests: it takes flat data of the model's own kind only, and knows then that every
+    element is such a number. Other requests are read again, by a reader that takes all JSON."""
+    kinds = {tensors.KINDS.get(spec.datatype) for spec in signature.inputs}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    return msgspec.json.Decoder(_DOCUMENTS[kind]).decode if kind is not None else _refuse
+
+
+def _refuse(_head: bytes | memoryview) -> Any:
+    raise msgspec.ValidationError
+
+
+def parse(signature: Signature, body: bytes, json_bytes: int | None, decode: Decode = _refuse) -> Request:
+    """Decode and check a request. `json_bytes` is the value of Inference-Header-Content-Length, if given; `decode` is
+    the model's `decoder`."""
     if json_bytes == 0:
         return _raw_request(signature, memoryview(body))
     head, tail = _split(body, json_bytes)
-    document = _object(head)
+    try:
+        document, typed = decode(head), True
+    except msgspec.DecodeError:
+        document, typed = _object(head), False
     request_id = document.get("id")
     if request_id is not None and not isinstance(request_id, str):
         raise BadRequestError("id: must be a string")
     inputs = document.get("inputs")
     if not isinstance(inputs, list) or not inputs:
         raise BadRequestError("inputs: must be a list of at least one tensor")
-    arrays = _arrays(signature, inputs, tail)
+    arrays = _arrays(signature, inputs, tail, typed=typed)
     rows = signatures.row_count(signature, arrays)
     parameters = _parameters("body", document) if "parameters" in document else NO_PARAMETERS
     outputs = _outputs(signature, document, all_binary=parameters.get("binary_data_output", False) is True)
@@ -95,7 +131,7 @@ def _object(head: bytes | memoryview) -> dict[str, Any]:
     return document
 
 
-def _arrays(signature: Signature, inputs: list[Any], tail: memoryview) -> dict[str, Array]:
+def _arrays(signature: Signature, inputs: list[Any], tail: memoryview, *, typed: bool) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
     position = 0
     for item in inputs:
@@ -109,7 +145,7 @@ def _arrays(signature: Signature, inputs: list[Any], tail: memoryview) -> dict[s
         signatures.check_tensor(spec, item.get("datatype"), shape)
         size = _binary_size(name, item)
         if size is None:
-            arrays[name] = tensors.from_json(name, spec.datatype, shape, item.get("data"))
+            arrays[name] = tensors.from_json(name, spec.datatype, shape, item.get("data"), typed=typed)
         else:
             if position + size > len(tail):
                 raise BadRequestError(

@@ -7,6 +7,7 @@ Rooms:
     generate    V2 generate and generate_stream     prompts           a prompt's text as tokens
     texts       answers that are generated: whole, or as events while they grow
     body        reading a request body within its limit
+    transport   one write to the socket for each answer
     management  FastAPI: health, metadata, metrics, docs, and the error bodies of every other path
     repository  the index of models, load and unload
     documents   the schemas that OpenAPI shows

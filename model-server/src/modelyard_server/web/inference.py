@@ -32,6 +32,7 @@ class Inference:
         self._names = (served.name, served.version)
         self._lifecycle = lifecycle
         self._max_body_bytes = max_body_bytes
+        self._decode = v2.decoder(served.signature)
 
     async def v2(self, scope: Scope, receive: Receive, send: Send) -> None:
         """POST /v2/models/{name}[/versions/{version}]/infer."""
@@ -77,7 +78,7 @@ class Inference:
     async def _infer_v2(self, scope: Scope, receive: Receive) -> Answer:
         served = self._served
         head, content = await self._read(scope, receive)
-        request = v2.parse(served.signature, content, head.json_bytes)
+        request = v2.parse(served.signature, content, head.json_bytes, self._decode)
         timeout = head.timeout if request.timeout is None else sooner(request.timeout, head.timeout)
         outputs = await served.batcher.submit(request.inputs, request.rows, receive, timeout)
         response = v2.respond(served.signature, self._names, request, outputs)
