@@ -123,6 +123,10 @@ bench-requirements: venv ## Pin the peers of the benchmark anew, with hashes
 	    $(BIN)/uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url \
 	      --no-header --no-annotate $$peer; } > $${peer%.in}.new && mv $${peer%.in}.new $${peer%.in}.txt; done
 
+.PHONY: fuzz
+fuzz: venv ## N=10000 random requests, messages and packages for each entrance of the model server
+	MODELYARD_FUZZ_EXAMPLES=$(N) $(PYTEST) -n $(WORKERS) tests/contract/test_fuzz.py tests/contract/test_openapi_fuzz.py
+
 .PHONY: conformance
 conformance: venv ## Judge our server, MLServer and KServe's by the clauses of the protocols, and try KServe's clients
 	$(BIN)/python -m bench.model_server.conformance

@@ -1,9 +1,13 @@
 """Unpack an archive that is not trusted: plain files only, no way out of the directory, bounded size and count."""
 
+import errno
+import lzma
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -16,6 +20,13 @@ from modelyard_server.package import manifest, safety
 MAX_RATIO = 200
 """Unpacked bytes per packed byte beyond which an archive counts as a bomb; weights hardly compress at all."""
 SMALL = 64 * 1024 * 1024
+_DAMAGED = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
+    EOFError, NotImplementedError, OSError, OverflowError, RuntimeError, ValueError,
+)  # fmt: skip
+"""What the readers of the standard library raise for bytes that make no sense; found by changing them at random."""
+_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EMFILE, errno.ENOMEM})
+"""Not the archive's fault: a later try may succeed."""
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -54,7 +65,11 @@ def unpack(path: Path, target: Path, *, allow_unsafe: bool) -> Path:
             _unpack_zip(path, target, allow_unsafe)
         else:
             _unpack_tar(path, target, allow_unsafe)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except PackageError:
+        raise
+    except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            raise
         raise PackageError(f"the archive is damaged or of an unknown kind: {error}") from error
     return package_root(target)
 
