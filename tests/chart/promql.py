@@ -38,6 +38,7 @@ METRICS = {
     "model_server_parameter_bytes": "model version",
     "model_server_model_info": "model version format digest device",
     "model_server_memory_bytes": "model version",
+    "model_server_gc_pause_seconds (histogram)": "",
     "model_server_gpu_memory_bytes": "model version kind",
     "model_server_prompt_tokens_total": "model version",
     "model_server_prompt_tokens_cached_total": "model version",

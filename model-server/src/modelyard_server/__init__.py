@@ -15,7 +15,8 @@ Rooms:
     models     which models there are; load, replace and unload them while others serve
     web        the HTTP side: hot routes, management routes, errors, OpenAPI
     lifecycle  STARTING -> READY -> DRAINING | FAILED      serving    load, serve, drain, exit
-    settings   the only reader of the environment          metrics, logs, termination   what operators see
+    settings   the only reader of the environment          keys   who may ask
+    metrics, pauses, tracing, logs, termination   what operators see
 """
 
 NAME = "modelyard-server"

@@ -67,6 +67,10 @@ def _serve_flags(command: argparse.ArgumentParser) -> None:
                          "(MODELYARD_GRPC_PORT; 0, the default, means none)")  # fmt: skip
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), help="(MODELYARD_DEVICE, auto)")
     command.add_argument("--log-format", choices=("json", "text"), help="(MODELYARD_LOG_FORMAT, json)")
+    command.add_argument("--access-log", choices=("off", "on"), help="(MODELYARD_ACCESS_LOG, off)")
+    command.add_argument("--api-key-file", metavar="FILE", help="keys that clients must show, one a line "
+                         "(MODELYARD_API_KEY_FILE; none is asked for when absent)")  # fmt: skip
+    command.add_argument("--tracing", choices=("off", "otlp"), help="(MODELYARD_TRACING, off)")
     _termination_flag(command)
 
 
@@ -97,7 +101,9 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
              "MODELYARD_GRPC_PORT": arguments.grpc_port,
              "MODELYARD_REPOSITORY": arguments.repository, "MODELYARD_VERSION_POLICY": arguments.version_policy,
              "MODELYARD_MODEL_CONTROL": arguments.model_control, "MODELYARD_LOAD_MODELS": arguments.load_models,
-             "MODELYARD_DEVICE": arguments.device, "MODELYARD_LOG_FORMAT": arguments.log_format}  # fmt: skip
+             "MODELYARD_DEVICE": arguments.device, "MODELYARD_LOG_FORMAT": arguments.log_format,
+             "MODELYARD_ACCESS_LOG": arguments.access_log, "MODELYARD_API_KEY_FILE": arguments.api_key_file,
+             "MODELYARD_TRACING": arguments.tracing}  # fmt: skip
     env.update({name: value for name, value in flags.items() if value is not None})
     if arguments.model is not None:
         env.pop("MODELYARD_REPOSITORY", None)

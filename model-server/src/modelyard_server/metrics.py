@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from modelyard_server.text_metrics import LABELS, PREFIX, TextFamilies, TextFigures
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+PAUSES = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 Names = tuple[str, str]
 """Model and version."""
@@ -51,6 +52,12 @@ class Metrics:
             "parameter_bytes", "Memory of the model's weights and buffers, counted one by one."
         )
         self.info = self._gauge("model_info", "The served package.", "format", "digest", "device")
+        self.gc_pause = Histogram(
+            PREFIX + "gc_pause_seconds",
+            "One stop of the process for Python's garbage collection.",
+            registry=self.registry,
+            buckets=PAUSES,
+        )
         self.memory = self._gauge("memory_bytes", "Resident memory of the process.")
         self.texts = TextFamilies(self.registry)
 

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 
 from modelyard_server.batching.worker import Worker
 from modelyard_server.errors import BadRequestError, NotReadyError, StartupError, UnsupportedError
+from modelyard_server.keys import Keys
 from modelyard_server.lifecycle import Lifecycle
 from modelyard_server.metrics import Metrics
 from modelyard_server.models import layout
 from modelyard_server.models.layout import Candidate
 from modelyard_server.models.repository import Repository
+from modelyard_server.pauses import GcPauses
 from modelyard_server.settings import Settings
+from modelyard_server.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +27,10 @@ class ModelService:
         self.settings = settings
         self.lifecycle = Lifecycle()
         self.metrics = Metrics()
+        self.keys = None if settings.api_key_file is None else Keys(settings.api_key_file)
+        self.tracing = Tracing() if settings.tracing == "otlp" else None
+        self._pauses = GcPauses(self.metrics.gc_pause.observe)
+        self._pauses.start()
         self._worker = Worker(asyncio.get_running_loop(), self.lifecycle.fail)
         self.models = Repository(settings, self._worker, self.metrics)
         self._asked: frozenset[str] = frozenset()
@@ -123,4 +130,7 @@ class ModelService:
         self.lifecycle.drain()
         self.models.close("the server is shutting down")
         self._worker.stop()
+        self._pauses.stop()
+        if self.tracing is not None:
+            self.tracing.close()
         gc.unfreeze()  # native libraries complain at exit about objects that were never collected

@@ -14,7 +14,11 @@ import uvicorn
 from modelyard_server.service import ModelService
 from modelyard_server.settings import Settings
 from modelyard_server.web import management
+from modelyard_server.web.access import AccessLog
 from modelyard_server.web.front import Front
+from modelyard_server.web.guard import Guard
+from modelyard_server.web.inference import Handler
+from modelyard_server.web.traced import Traced
 from modelyard_server.web.transport import HttpProtocol
 
 KEEP_ALIVE = 75
@@ -79,11 +83,20 @@ def create_rpc(service: ModelService) -> Rpc | None:
     return RpcServer(service)
 
 
+def create_app(service: ModelService) -> Handler:
+    """Everything over HTTP. What is off costs nothing: it is not there."""
+    app: Handler = Front(service, management.create(service))
+    if service.tracing is not None:
+        app = Traced(app, service.tracing)
+    if service.keys is not None:
+        app = Guard(app, service.keys)
+    return AccessLog(app) if service.settings.access_log == "on" else app
+
+
 def create_server(service: ModelService) -> uvicorn.Server:
     """The HTTP server of one service."""
-    front = Front(service, management.create(service))
     config = uvicorn.Config(
-        front,
+        create_app(service),
         interface="asgi3",
         http=HttpProtocol,
         ws="none",

@@ -10,6 +10,8 @@ UnsafeFormats = Literal["Deny", "Allow"]
 Device = Literal["auto", "cpu", "cuda"]
 Optimisation = Literal["int8", "compile"]
 LogFormat = Literal["json", "text"]
+AccessLog = Literal["off", "on"]
+TraceExport = Literal["off", "otlp"]
 VersionPolicy = Literal["latest", "all"]
 ModelControl = Literal["none", "explicit"]
 Precision = Literal["auto", "float32", "bfloat16", "int8"]
@@ -71,6 +73,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens that one step computes, at most, so that long prompts hold up nobody; at least max_sequences."""
     max_answer_tokens: int = 1024
     """Tokens of an answer for which the client names no limit."""
+    access_log: AccessLog = "off"
+    """Whether every answer gets a log line: method, path, status, bytes, duration, model, X-Request-Id; no contents."""
+    api_key_file: Path | None = None
+    """File with the keys that clients show, one a line; without it nobody is asked. Health and metrics need none."""
+    tracing: TraceExport = "off"
+    """Where spans go: off, or otlp with the standard OTEL_ variables; needs modelyard-server[tracing]."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -150,4 +158,7 @@ _ENVIRONMENT: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "max_context": ("MODELYARD_MAX_CONTEXT", _number(int, 2)),
     "max_step_tokens": ("MODELYARD_MAX_STEP_TOKENS", _number(int, 1)),
     "max_answer_tokens": ("MODELYARD_MAX_ANSWER_TOKENS", _number(int, 1)),
+    "access_log": ("MODELYARD_ACCESS_LOG", _one_of("off", "on")),
+    "api_key_file": ("MODELYARD_API_KEY_FILE", _path),
+    "tracing": ("MODELYARD_TRACING", _one_of("off", "otlp")),
 }

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from modelyard_server.batching import execution, policy
-from modelyard_server.batching.execution import Arrays, Outcome, Predict
+from modelyard_server.batching.execution import Arrays, Outcome, Passage, Predict
 from modelyard_server.batching.worker import Worker
 from modelyard_server.errors import (
     BodyTooLargeError,
@@ -21,6 +21,7 @@ from modelyard_server.errors import (
 )
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Passed = Callable[[Passage], None]
 TICK = 0.1
 """Seconds between looks at a queue that is not moving: deadlines, and clients that went away."""
 FAILED = "the inference thread has died; the server is about to restart"
@@ -49,7 +50,7 @@ class ClientGoneError(Exception):
 class Job:
     """One queued request."""
 
-    __slots__ = ("deadline", "enqueued", "future", "inputs", "key", "receive", "rows", "watcher")
+    __slots__ = ("deadline", "enqueued", "future", "inputs", "key", "passed", "receive", "rows", "watcher")
 
     def __init__(self, inputs: Arrays, rows: int, now: float, timeout: float) -> None:
         self.inputs = inputs
@@ -59,6 +60,7 @@ class Job:
         self.deadline = now + timeout
         self.future: asyncio.Future[Arrays] = asyncio.get_running_loop().create_future()
         self.receive: Receive | None = None
+        self.passed: Passed | None = None
         self.watcher: asyncio.Task[None] | None = None
 
 
@@ -84,12 +86,17 @@ class Batcher:
         self.queued_rows = 0
 
     def submit(
-        self, inputs: Arrays, rows: int, receive: Receive | None = None, timeout: float | None = None
+        self,
+        inputs: Arrays,
+        rows: int,
+        receive: Receive | None = None,
+        timeout: float | None = None,
+        passed: Passed | None = None,
     ) -> asyncio.Future[Arrays]:
         """Queue a request; its future gives the outputs.
 
         `receive` (ASGI) tells when the client has gone. `timeout` is the client's own limit, in seconds, of the time
-        in the queue; the server's limit holds as well.
+        in the queue; the server's limit holds as well. `passed` is told the times of a request that has run.
         """
         if self._closed:
             self._observer.rejected("draining")
@@ -112,6 +119,7 @@ class Batcher:
                 self._loop.call_later(limit, self._expire_now)
         job = Job(inputs, rows, time.monotonic(), limit)
         job.receive = receive
+        job.passed = passed
         self._next_deadline = min(self._next_deadline, job.deadline)
         self._queue.append(job)
         self.queued_rows += rows
@@ -168,20 +176,25 @@ class Batcher:
         self._busy = True
         self._worker.submit(lambda: self._run(jobs, rows), lambda result: self._complete(jobs, now, result))
 
-    def _run(self, jobs: list[Job], rows: list[int]) -> tuple[list[Outcome], float]:
-        started = time.perf_counter()
+    def _run(self, jobs: list[Job], rows: list[int]) -> tuple[list[Outcome], float, float]:
+        started = time.monotonic()
         requests = [job.inputs for job in jobs]
         outcomes = execution.run(self._predict, requests, rows, self._limits.max_batch_rows, self._prepare)
-        return outcomes, time.perf_counter() - started
+        return outcomes, started, time.monotonic()
 
-    def _complete(self, jobs: list[Job], started: float, result: tuple[list[Outcome], float] | BaseException) -> None:
+    def _complete(
+        self, jobs: list[Job], started: float, result: tuple[list[Outcome], float, float] | BaseException
+    ) -> None:
         self._busy = False
         if isinstance(result, BaseException):
             outcomes: list[Outcome] = [InferenceError("the inference worker failed") for _ in jobs]
         else:
-            outcomes, seconds = result
+            outcomes, began, done = result
             rows = sum(job.rows for job in jobs)
-            self._observer.batch(rows, seconds, [started - job.enqueued for job in jobs])
+            self._observer.batch(rows, done - began, [started - job.enqueued for job in jobs])
+            for job in jobs:
+                if job.passed is not None:
+                    job.passed(Passage(job.enqueued, started, began, done, rows, len(jobs)))
         for job, outcome in zip(jobs, outcomes, strict=True):
             self._resolve(job, outcome)
         if self._queue and not self._scheduled:

@@ -7,5 +7,6 @@ Rooms:
     status           our errors as gRPC codes (pure)
     calls            one method for each call of the protocol
     health           grpc.health.v1
+    interceptors     before everything, when they are on: the key, a log line
     server           the port, its limits and its end
 """

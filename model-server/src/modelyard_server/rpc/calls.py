@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.message import Message
 
 import modelyard_server
+from modelyard_server.batching.batcher import Passed
 from modelyard_server.batching.execution import Arrays
 from modelyard_server.errors import BadRequestError, RequestError
 from modelyard_server.models.served import Served
@@ -88,7 +89,20 @@ class Calls:
 
     async def model_infer(self, request: pb.ModelInferRequest, context: Context) -> pb.ModelInferResponse:
         """One inference; the client's deadline bounds its time in the queue."""
-        return await self._infer(request, context.time_remaining())
+        tracing = self._service.tracing
+        if tracing is None:
+            return await self._infer(request, context.time_remaining())
+        trace = tracing.request(metadata_of(context), request.model_name, "grpc")
+        status = 500
+        try:
+            response = await self._infer(request, context.time_remaining(), trace.passed)
+            status = 200
+        except RequestError as error:
+            status = error.status
+            raise
+        finally:
+            trace.end(status)
+        return response
 
     async def model_stream_infer(self, requests: AsyncIterator[pb.ModelInferRequest], context: Context) -> None:
         """Many inferences; they are batched like those of other clients and answered in their order."""
@@ -136,14 +150,16 @@ class Calls:
         task.add_done_callback(self._changes.discard)
         await asyncio.shield(task)
 
-    async def _infer(self, message: pb.ModelInferRequest, remaining: float | None) -> pb.ModelInferResponse:
+    async def _infer(
+        self, message: pb.ModelInferRequest, remaining: float | None, passed: Passed | None = None
+    ) -> pb.ModelInferResponse:
         served = self._service.models.find_for_request(message.model_name, message.model_version)
         started = time.perf_counter()
         served.inflight += 1
         code = 500
         try:
             request = messages.parse(served.signature, message)
-            outputs = await _outputs(served, request, remaining)
+            outputs = await _outputs(served, request, remaining, passed)
             response = messages.respond(served.signature, (served.name, served.version), request, outputs)
             code = 200
         except RequestError as error:
@@ -171,9 +187,14 @@ class Calls:
         return pb.ModelStreamInferResponse(infer_response=response)
 
 
-async def _outputs(served: Served, request: messages.Request, remaining: float | None) -> Arrays:
+def metadata_of(context: Context) -> dict[str, str]:
+    """Metadata of a call that are text."""
+    return {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
+async def _outputs(served: Served, request: messages.Request, remaining: float | None, passed: Passed | None) -> Arrays:
     limits = [limit for limit in (request.timeout, remaining) if limit is not None]
-    future = served.batcher.submit(request.inputs, request.rows, timeout=min(limits, default=None))
+    future = served.batcher.submit(request.inputs, request.rows, timeout=min(limits, default=None), passed=passed)
     try:
         return await future
     except asyncio.CancelledError:

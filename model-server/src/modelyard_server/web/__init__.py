@@ -8,6 +8,7 @@ Rooms:
     texts       answers that are generated: whole, or as events while they grow
     body        reading a request body within its limit
     transport   one write to the socket for each answer
+    guard, access, traced    before everything, when they are on: the key, a log line, a span
     management  FastAPI: health, metadata, metrics, docs, and the error bodies of every other path
     repository  the index of models, load and unload
     documents   the schemas that OpenAPI shows

@@ -21,6 +21,8 @@ Headers = list[tuple[bytes, bytes]]
 Answer = tuple[int, Headers, bytes]
 JSON = (b"content-type", b"application/json")
 CLIENT_CLOSED = 499
+PASSED = "modelyard.passed"
+"""Where tracing leaves in a scope what wants to be told a request's times."""
 log = logging.getLogger(__name__)
 
 
@@ -80,7 +82,7 @@ class Inference:
         head, content = await self._read(scope, receive)
         request = v2.parse(served.signature, content, head.json_bytes, self._decode)
         timeout = head.timeout if request.timeout is None else sooner(request.timeout, head.timeout)
-        outputs = await served.batcher.submit(request.inputs, request.rows, receive, timeout)
+        outputs = await served.batcher.submit(request.inputs, request.rows, receive, timeout, scope.get(PASSED))
         response = v2.respond(served.signature, self._names, request, outputs)
         if response.json_bytes is None:
             return 200, [JSON], response.body
@@ -92,7 +94,7 @@ class Inference:
         served = self._served
         head, content = await self._read(scope, receive)
         inputs, rows = v1.parse(served.signature, content)
-        outputs = await served.batcher.submit(inputs, rows, receive, head.timeout)
+        outputs = await served.batcher.submit(inputs, rows, receive, head.timeout, scope.get(PASSED))
         return 200, [JSON], v1.respond(served.signature, outputs)
 
     async def _read(self, scope: Scope, receive: Receive) -> tuple[bodies.Head, bytes]:
