@@ -12,6 +12,7 @@ Rooms:
     engines    torch and sklearn behind one `Model` protocol
     generation text, token by token, for many at once
     openai     the OpenAI API's bodies, answers and errors (pure)
+    explain    what each feature of a row adds to a score
     models     which models there are; load, replace and unload them while others serve
     web        the HTTP side: hot routes, management routes, errors, OpenAPI
     lifecycle  STARTING -> READY -> DRAINING | FAILED      serving    load, serve, drain, exit

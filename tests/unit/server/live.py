@@ -75,7 +75,7 @@ class LiveServer:
             self.wait_loaded()
 
     async def _run(self, settings: Settings) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         service = ModelService(settings)
         server = serving.create_server(service)
         http_task = asyncio.create_task(server.serve(sockets=[self._socket]))
@@ -98,7 +98,7 @@ class LiveServer:
 
     def on_loop(self, call: Callable[[], Any]) -> None:
         """Run something on the server's event loop."""
-        self._loop.call_soon_threadsafe(call)
+        self.loop.call_soon_threadsafe(call)
 
     def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)

@@ -94,13 +94,13 @@ def test_grpc_asks_for_the_same_key(start: Start, key_file: Path) -> None:
     server = start(api_key_file=key_file, grpc_port=live.free_port())
     request = pb.ModelMetadataRequest(name="echo").SerializeToString()
     with grpc.insecure_channel(f"127.0.0.1:{server.service.settings.grpc_port}") as channel:
-        metadata = channel.unary_unary("/inference.GRPCInferenceService/ModelMetadata")
+        metadata: Any = channel.unary_unary("/inference.GRPCInferenceService/ModelMetadata")
         with pytest.raises(grpc.RpcError) as refused:
             metadata(request, timeout=10)
         assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
         assert metadata(request, timeout=10, metadata=[("authorization", f"Bearer {SECRET}")])
         assert channel.unary_unary("/inference.GRPCInferenceService/ServerReady")(b"", timeout=10)
-        stream = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
+        stream: Any = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
         with pytest.raises(grpc.RpcError) as refused:
             list(stream(iter([b""]), timeout=10))
         assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
@@ -132,7 +132,7 @@ def test_a_call_leaves_a_line_too(start: Start, caplog: pytest.LogCaptureFixture
     caplog.set_level(logging.INFO)
     server = start(access_log="on", grpc_port=live.free_port())
     with grpc.insecure_channel(f"127.0.0.1:{server.service.settings.grpc_port}") as channel:
-        metadata = channel.unary_unary("/inference.GRPCInferenceService/ModelMetadata")
+        metadata: Any = channel.unary_unary("/inference.GRPCInferenceService/ModelMetadata")
         metadata(pb.ModelMetadataRequest(name="echo").SerializeToString(), metadata=[("x-request-id", "r-2")])
         with pytest.raises(grpc.RpcError):
             metadata(pb.ModelMetadataRequest(name="other").SerializeToString())

@@ -106,6 +106,6 @@ def test_a_drain_ends_while_a_client_holds_its_body_back(start: Start, impatient
     server = start()
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
         client.sendall(HEAD + b"{")
-        asyncio.run_coroutine_threadsafe(serving.drain(server.service, 3600.0), server._loop).result(10)
+        asyncio.run_coroutine_threadsafe(serving.drain(server.service, 3600.0), server.loop).result(10)
         assert client.makefile("rb").read().startswith(b"HTTP/1.1 408")
     assert server.service.inflight == 0

@@ -127,3 +127,8 @@ def test_a_version_that_has_left_does_not_come_back_with_its_last_figures() -> N
     metrics.remove("m", "1")
     assert 'model="m"' not in metrics.render().decode()
     assert figures.names == ("m", "1")
+
+
+def test_large_integers_that_are_nested_stay_exact() -> None:
+    rows = [[1, (1 << 63) + 1]]
+    assert tensors.from_json("x", "UINT64", (1, 2), rows).tolist() == rows

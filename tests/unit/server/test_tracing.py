@@ -81,7 +81,7 @@ def test_a_call_and_a_refused_call_are_spans(
     monkeypatch.setenv("OTEL_SERVICE_NAME", "mine")
     server = start(tracing="otlp", grpc_port=live.free_port())
     with grpc.insecure_channel(f"127.0.0.1:{server.service.settings.grpc_port}") as channel:
-        infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        infer: Any = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
         with pytest.raises(grpc.RpcError):
             infer(pb.ModelInferRequest(model_name="echo").SerializeToString(), timeout=10)
     server.stop()

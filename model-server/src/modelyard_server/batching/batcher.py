@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from math import inf
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -24,6 +24,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Passed = Callable[[Passage], None]
 TICK = 0.1
 """Seconds between looks at a queue that is not moving: deadlines, and clients that went away."""
+AWAY = 0.001
+"""Seconds between looks of what lets requests go first."""
+T = TypeVar("T")
 FAILED = "the inference thread has died; the server is about to restart"
 
 
@@ -134,6 +137,17 @@ class Batcher:
                 self.queued_rows -= job.rows
                 self._resolve(job, ClientGoneError())
                 return
+
+    async def when_idle(self, call: Callable[[], T]) -> T:
+        """Run something on the inference thread when no request waits. Raises DeadlineExceededError, NotReadyError."""
+        end = self._loop.time() + self._limits.queue_timeout
+        while self._queue or self._busy:
+            if self._loop.time() > end:
+                raise DeadlineExceededError("the model is busy with predictions; try again later")
+            await asyncio.sleep(AWAY)
+        if self._closed or not self._worker.alive:
+            raise NotReadyError(self._closed or FAILED)
+        return await self._worker.call(call)
 
     def close(self, message: str) -> None:
         """Refuse what still waits and what still comes: the drain time is over."""

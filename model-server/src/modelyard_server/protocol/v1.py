@@ -23,10 +23,19 @@ def parse(signature: Signature, body: bytes) -> tuple[dict[str, Array], int]:
 
     Where a model takes BYTES, `{"b64": "..."}` stands for bytes that JSON cannot hold.
     """
+    return inputs_of(signature, document_of(body))
+
+
+def document_of(body: bytes) -> Any:
+    """The body as JSON. Raises BadRequestError."""
     try:
-        document = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BadRequestError(f"body: not valid JSON: {error}") from error
+
+
+def inputs_of(signature: Signature, document: Any) -> tuple[dict[str, Array], int]:
+    """Inputs and number of rows of a parsed body."""
     instances = document.get("instances") if isinstance(document, dict) else None
     if not isinstance(instances, list) or not instances:
         raise BadRequestError('body: must be {"instances": [...]} with at least one instance')
@@ -82,8 +91,8 @@ def _nesting(values: Any) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def respond(signature: Signature, arrays: Mapping[str, Array]) -> bytes:
-    """One prediction per row: a bare value for a single output, an object by output name otherwise."""
+def respond(signature: Signature, arrays: Mapping[str, Array], **more: Any) -> bytes:
+    """One prediction per row: a bare value for a single output, an object by output name otherwise; then `more`."""
     columns: dict[str, list[Any]] = {}
     for spec in signature.outputs:
         array = arrays[spec.name]
@@ -93,4 +102,4 @@ def respond(signature: Signature, arrays: Mapping[str, Array]) -> bytes:
         predictions: list[Any] = next(iter(columns.values()))
     else:
         predictions = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return tensors.dump({"predictions": predictions}, arrays)
+    return tensors.dump({"predictions": predictions, **more}, arrays)

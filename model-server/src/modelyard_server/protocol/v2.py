@@ -57,6 +57,7 @@ class Request(msgspec.Struct, frozen=True):
     outputs: tuple[OutputRequest, ...]
     timeout: float | None = None
     """Seconds that the request may wait in the queue, as the client asks."""
+    parameters: Mapping[str, Any] = NO_PARAMETERS
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -98,7 +99,7 @@ def parse(signature: Signature, body: bytes, json_bytes: int | None, decode: Dec
     rows = signatures.row_count(signature, arrays)
     parameters = _parameters("body", document) if "parameters" in document else NO_PARAMETERS
     outputs = _outputs(signature, document, all_binary=parameters.get("binary_data_output", False) is True)
-    return Request(request_id, arrays, rows, outputs, timeout_of(parameters.get("timeout")))
+    return Request(request_id, arrays, rows, outputs, timeout_of(parameters.get("timeout")), parameters)
 
 
 def timeout_of(microseconds: object) -> float | None:

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 import modelyard_server
 from modelyard_server.batching.batcher import Passed
 from modelyard_server.batching.execution import Arrays
-from modelyard_server.errors import BadRequestError, RequestError
+from modelyard_server.errors import BadRequestError, RequestError, UnsupportedError
 from modelyard_server.models.served import Served
 from modelyard_server.models.states import ModelState
 from modelyard_server.rpc import inference_pb2 as pb
@@ -158,6 +158,8 @@ class Calls:
         served.inflight += 1
         code = 500
         try:
+            if "explain" in message.parameters:
+                raise UnsupportedError("explain: explanations are answered over REST")
             request = messages.parse(served.signature, message)
             outputs = await _outputs(served, request, remaining, passed)
             response = messages.respond(served.signature, (served.name, served.version), request, outputs)

@@ -6,6 +6,7 @@ Rooms:
     openai      the OpenAI API                      openai_documents  its lists of models, and its OpenAPI
     generate    V2 generate and generate_stream     prompts           a prompt's text as tokens
     texts       answers that are generated: whole, or as events while they grow
+    explained   explanations in the answers of V2 and V1
     body        reading a request body within its limit
     transport   one write to the socket for each answer
     guard, access, traced    before everything, when they are on: the key, a log line, a span

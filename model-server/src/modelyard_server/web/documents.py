@@ -116,3 +116,32 @@ class PredictRequest(BaseModel):
 
 class PredictResponse(BaseModel):
     predictions: list[Any]
+
+
+class ExplainParameters(BaseModel):
+    method: str | None = Field(None, description="integrated_gradients (torch), occlusion or shapley")
+    target: int | None = Field(None, description="column of the output; each row's highest one when absent")
+    baseline: float | list[float] = Field(
+        default=0, description="what features are replaced with: one number, or one for each"
+    )
+    steps: int = Field(default=50, description="of integrated gradients")
+    samples: int = Field(default=20, description="orders of the features, for shapley")
+    seed: int = 0
+
+
+class ExplainRequest(BaseModel):
+    instances: list[Any]
+    parameters: ExplainParameters | None = None
+
+
+class ExplanationEntry(BaseModel):
+    method: str
+    output: str
+    target: int
+    attributions: list[Any]
+    convergence_delta: float
+
+
+class ExplainResponse(BaseModel):
+    predictions: list[Any]
+    explanations: list[ExplanationEntry]

@@ -4,6 +4,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from modelyard_server.batching.batcher import Receive
+from modelyard_server.explain.explainer import Explainer
 from modelyard_server.models.states import Routes
 from modelyard_server.service import ModelService
 from modelyard_server.web.body import Scope
@@ -21,6 +22,7 @@ class Front:
         self._management = management
         self._max_answer_tokens = service.settings.max_answer_tokens
         self._openai = OpenAi(service).routes()
+        self._explainer = Explainer()
         self._routes: dict[str, Handler] = {}
         service.models.listen(self._changed)
 
@@ -36,7 +38,7 @@ class Front:
         """Paths for what serves now; a request that has begun keeps the model that it found."""
         paths: dict[str, Handler] = dict(self._openai)
         for (name, version), served in routes.items():
-            inference = Inference(served, self._lifecycle, self._max_body_bytes)
+            inference = Inference(served, self._lifecycle, self._max_body_bytes, self._explainer)
             place = f"/v2/models/{name}/versions/{version}" if version else f"/v2/models/{name}"
             if served.generator is not None:
                 generate = Generate(served, self._lifecycle, (self._max_body_bytes, self._max_answer_tokens))
@@ -46,6 +48,7 @@ class Front:
             else:
                 paths[f"{place}/infer"] = inference.v2
                 paths[f"/v1/models/{name}:predict"] = inference.v1
+                paths[f"/v1/models/{name}:explain"] = inference.explain_v1
         self._routes = paths
 
 

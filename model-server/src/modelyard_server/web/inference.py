@@ -9,10 +9,12 @@ import orjson
 
 from modelyard_server.batching.batcher import ClientGoneError, Receive
 from modelyard_server.errors import RequestError
+from modelyard_server.explain.explainer import Explainer
 from modelyard_server.lifecycle import Lifecycle
 from modelyard_server.models.served import Served
 from modelyard_server.protocol import v1, v2
 from modelyard_server.web import body as bodies
+from modelyard_server.web import explained
 from modelyard_server.web.body import Scope
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -29,12 +31,13 @@ log = logging.getLogger(__name__)
 class Inference:
     """The two hot endpoints of one version of one model."""
 
-    def __init__(self, served: Served, lifecycle: Lifecycle, max_body_bytes: int) -> None:
+    def __init__(self, served: Served, lifecycle: Lifecycle, max_body_bytes: int, explainer: Explainer) -> None:
         self._served = served
         self._names = (served.name, served.version)
         self._lifecycle = lifecycle
         self._max_body_bytes = max_body_bytes
         self._decode = v2.decoder(served.signature)
+        self._explainer = explainer
 
     async def v2(self, scope: Scope, receive: Receive, send: Send) -> None:
         """POST /v2/models/{name}[/versions/{version}]/infer."""
@@ -43,6 +46,10 @@ class Inference:
     async def v1(self, scope: Scope, receive: Receive, send: Send) -> None:
         """POST /v1/models/{name}:predict."""
         await self._answer(self._predict_v1, "v1", scope, (receive, send))
+
+    async def explain_v1(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """POST /v1/models/{name}:explain."""
+        await self._answer(self._explain_v1, "v1", scope, (receive, send))
 
     async def _answer(
         self,
@@ -81,9 +88,12 @@ class Inference:
         served = self._served
         head, content = await self._read(scope, receive)
         request = v2.parse(served.signature, content, head.json_bytes, self._decode)
-        timeout = head.timeout if request.timeout is None else sooner(request.timeout, head.timeout)
-        outputs = await served.batcher.submit(request.inputs, request.rows, receive, timeout, scope.get(PASSED))
-        response = v2.respond(served.signature, self._names, request, outputs)
+        if "explain" in request.parameters:
+            response = await explained.answer_v2(self._explainer, served, request, receive)
+        else:
+            timeout = head.timeout if request.timeout is None else sooner(request.timeout, head.timeout)
+            outputs = await served.batcher.submit(request.inputs, request.rows, receive, timeout, scope.get(PASSED))
+            response = v2.respond(served.signature, self._names, request, outputs)
         if response.json_bytes is None:
             return 200, [JSON], response.body
         size = b"%d" % response.json_bytes
@@ -96,6 +106,10 @@ class Inference:
         inputs, rows = v1.parse(served.signature, content)
         outputs = await served.batcher.submit(inputs, rows, receive, head.timeout, scope.get(PASSED))
         return 200, [JSON], v1.respond(served.signature, outputs)
+
+    async def _explain_v1(self, scope: Scope, receive: Receive) -> Answer:
+        _, content = await self._read(scope, receive)
+        return 200, [JSON], await explained.answer_v1(self._explainer, self._served, content, receive)
 
     async def _read(self, scope: Scope, receive: Receive) -> tuple[bodies.Head, bytes]:
         limit = self._max_body_bytes

@@ -107,7 +107,7 @@ def _metadata(app: FastAPI, service: ModelService) -> None:
 
     @app.get("/v1/models/{model}", tags=["v1"], responses=_ERRORS)
     async def v1_ready(model: str, response: Response) -> documents.V1Model:
-        if model.endswith(":predict"):
+        if model.endswith((":predict", ":explain")):
             raise HTTPException(405, headers={"Allow": "POST"})
         ready = _model_ready(service, response, (model, "")).ready
         return documents.V1Model(name=model, ready=ready, id=model)
@@ -139,6 +139,13 @@ def _inference(app: FastAPI, service: ModelService) -> None:
     async def predict(model: str) -> Response:
         raise _refusal(service, model, None)
 
+    explained = {**v1, "response_model": documents.ExplainResponse}
+
+    @app.post("/v1/models/{model}:explain", openapi_extra=body("ExplainRequest"), **explained)  # type: ignore[arg-type]
+    async def explain(model: str) -> Response:
+        """Predictions, and how much each feature of a row adds to its score."""
+        raise _refusal(service, model, None)
+
 
 def _refusal(service: ModelService, model: str, version: str | None) -> RequestError:
     """Why `front` did not take an inference request: another model's name, or a model that is not there yet."""
@@ -153,7 +160,12 @@ def _add_request_schemas(app: FastAPI) -> None:
     def openapi() -> dict[str, object]:
         document = generate()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for model in (documents.InferRequest, documents.PredictRequest, documents.IndexRequest):
+        for model in (
+            documents.InferRequest,
+            documents.PredictRequest,
+            documents.ExplainRequest,
+            documents.IndexRequest,
+        ):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(schema.pop("$defs", {}))
             schemas[model.__name__] = schema

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from modelyard_conformance.checks import good
-from modelyard_conformance.clauses import UnsupportedError, clause, expect
+from modelyard_conformance.clauses import InapplicableError, UnsupportedError, clause, expect
 from modelyard_conformance.target import Target
 from modelyard_conformance.tensors import nested
 from modelyard_conformance.wire import Answer
@@ -87,4 +87,6 @@ def _(target: Target) -> None:
     answer = target.wire.post(_path(target, ":explain"), {"instances": _instances(target)})
     if answer.status in (404, 405, 501):
         raise UnsupportedError(answer.seen)
+    if answer.status == 400:
+        raise InapplicableError(answer.seen)
     expect("explanations" in good(answer), answer.seen)
