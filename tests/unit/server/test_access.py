@@ -99,7 +99,8 @@ def test_grpc_asks_for_the_same_key(start: Start, key_file: Path) -> None:
             metadata(request, timeout=10)
         assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
         assert metadata(request, timeout=10, metadata=[("authorization", f"Bearer {SECRET}")])
-        assert channel.unary_unary("/inference.GRPCInferenceService/ServerReady")(b"", timeout=10)
+        ready: Any = channel.unary_unary("/inference.GRPCInferenceService/ServerReady")
+        assert ready(b"", timeout=10)
         stream: Any = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
         with pytest.raises(grpc.RpcError) as refused:
             list(stream(iter([b""]), timeout=10))

@@ -50,7 +50,7 @@ def parse(method: object, fields: Mapping[str, Any], prefix: str = "") -> Wish:
     )
 
 
-def _numbers(name: str, value: object) -> tuple[float, ...]:
+def _numbers(name: str, value: Any) -> tuple[float, ...]:
     values = value if isinstance(value, list) and value else [value]
     if any(isinstance(one, bool) or not isinstance(one, int | float) or not isfinite(one) for one in values):
         raise BadRequestError(f"{name}: must be a number, or one for each feature")
