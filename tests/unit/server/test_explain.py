@@ -204,6 +204,13 @@ def test_a_model_of_strings_cannot_be_explained() -> None:
         wishes.input_of(one)
 
 
+def test_an_output_of_rows_and_columns_is_taken_before_a_larger_one() -> None:
+    one = Signature((X,), (spec("maps", 2, 2), spec("y", 3)))
+    assert wishes.output_of(one).name == "y"
+    with pytest.raises(BadRequestError, match="no scores"):
+        wishes.output_of(Signature((X,), (spec("maps", 2, 2),)))
+
+
 def test_without_captum_gradients_are_not_to_be_had(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "captum.attr", None)
     reply = explain(server, "network", method="integrated_gradients")

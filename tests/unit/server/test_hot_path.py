@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from modelyard_server.errors import BadRequestError
 from modelyard_server.metrics import SETTLE_AT, Metrics
 from modelyard_server.package.card import TensorSpec
 from modelyard_server.protocol import tensors, v2
@@ -132,3 +133,8 @@ def test_a_version_that_has_left_does_not_come_back_with_its_last_figures() -> N
 def test_large_integers_that_are_nested_stay_exact() -> None:
     rows = [[1, (1 << 63) + 1]]
     assert tensors.from_json("x", "UINT64", (1, 2), rows).tolist() == rows
+
+
+def test_fractions_are_no_integers() -> None:
+    with pytest.raises(BadRequestError, match="values that are not UINT64"):
+        tensors.from_json("x", "UINT64", (1, 2), [[1.5, 2]])

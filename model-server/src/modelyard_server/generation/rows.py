@@ -2,18 +2,20 @@
 of its own, with the model's defaults."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
-from modelyard_server.batching.batcher import ClientGoneError, Receive
+from modelyard_server.batching.batcher import ClientGoneError, Passed, Receive
 from modelyard_server.batching.execution import Arrays
-from modelyard_server.errors import BadRequestError
+from modelyard_server.errors import BadRequestError, UnsupportedError
 from modelyard_server.generation.disconnect import watched
 from modelyard_server.generation.generation import Generation
 from modelyard_server.generation.generator import Generator
 from modelyard_server.generation.requests import Request, Sampling
 
+T = TypeVar("T")
 MAX_ROWS = 64
 """Rows of one request; each one is a whole answer."""
 
@@ -33,7 +35,12 @@ class TextRows:
         return self._generator.waiting
 
     def submit(
-        self, inputs: Arrays, rows: int, receive: Receive | None = None, timeout: float | None = None
+        self,
+        inputs: Arrays,
+        rows: int,
+        receive: Receive | None = None,
+        timeout: float | None = None,
+        passed: Passed | None = None,  # noqa: ARG002 (an answer of many steps has no one way through a queue)
     ) -> asyncio.Future[Arrays]:
         """Queue every row; the future gets the texts. Raises RequestError."""
         if rows > MAX_ROWS:
@@ -44,6 +51,10 @@ class TextRows:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    async def when_idle(self, call: Callable[[], T]) -> T:  # noqa: ARG002 (as a batcher has it)
+        """Texts are not explained. Raises UnsupportedError."""
+        raise UnsupportedError("a model that generates text cannot be explained")
 
     def withdraw(self, future: asyncio.Future[Arrays]) -> None:
         """The caller has gone."""

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
-from modelyard_server.batching.batcher import Receive
+from modelyard_server.batching.batcher import Passed, Receive
 from modelyard_server.batching.execution import Arrays
 from modelyard_server.engines.model import Model
 from modelyard_server.generation.generator import Generator
@@ -12,6 +13,7 @@ from modelyard_server.metrics import Figures
 from modelyard_server.package.files import Package
 from modelyard_server.protocol.signature import Signature
 
+T = TypeVar("T")
 POLL = 0.02
 """Seconds between looks at whether the last request is done."""
 
@@ -22,8 +24,14 @@ class Queue(Protocol):
     @property
     def queued_rows(self) -> int: ...
     def submit(
-        self, inputs: Arrays, rows: int, receive: Receive | None = None, timeout: float | None = None
+        self,
+        inputs: Arrays,
+        rows: int,
+        receive: Receive | None = None,
+        timeout: float | None = None,
+        passed: Passed | None = None,
     ) -> asyncio.Future[Arrays]: ...
+    async def when_idle(self, call: Callable[[], T]) -> T: ...
     def withdraw(self, future: asyncio.Future[Arrays]) -> None: ...
     def close(self, message: str) -> None: ...
 
