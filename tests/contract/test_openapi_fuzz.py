@@ -19,6 +19,8 @@ from unit.server.live import LiveServer, echo_card
 
 EXAMPLES = int(os.environ.get("MODELYARD_FUZZ_EXAMPLES", "8"))
 # What a request may be answered with: also 501 and 503, which the document names and which are no faults.
+# Generated text has protocols of its own, with tests of their own.
+PATHS = ("/v2", "/v1/models/{model}:")
 WANTED = [status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
@@ -35,7 +37,8 @@ def test_every_path_answers_as_the_document_says(server: LiveServer) -> None:
     operations = [found.ok() for found in api.get_all_operations() if isinstance(found, Ok)]
     assert len(operations) > 10
     for operation in operations:
-        ask(operation)
+        if operation.path.startswith(PATHS) and "generate" not in operation.path:
+            ask(operation)
 
 
 def ask(operation: Any) -> None:
