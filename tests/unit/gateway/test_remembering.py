@@ -1,6 +1,7 @@
 """Answers that hold for a while."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -67,6 +68,26 @@ async def test_a_failure_is_not_remembered() -> None:
     with pytest.raises(OSError, match="away"):
         await oracle.known.get("a", fail)
     assert await oracle.get() == 1
+
+
+async def test_a_failure_that_nobody_waits_for_is_nobody_s_complaint() -> None:
+    oracle = Oracle()
+    oracle.gate.clear()
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    async def fail() -> int:
+        await oracle.gate.wait()
+        raise OSError("the API server is away")
+
+    waiting = asyncio.create_task(oracle.known.get("a", fail))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    oracle.gate.set()
+    await asyncio.sleep(0.01)
+    gc.collect()
+    assert complaints == []
 
 
 async def test_the_oldest_answer_goes_first_when_there_are_too_many() -> None:

@@ -40,6 +40,8 @@ class Remembered(Generic[K, V]):
         task = self._asked.get(key)
         if task is None:
             task = self._asked[key] = asyncio.ensure_future(self._ask(key, ask))
+            # Else asyncio complains of a failure that nobody waits for any more.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(task)
 
     async def _ask(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
