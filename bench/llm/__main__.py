@@ -17,6 +17,7 @@ from pathlib import Path
 from bench.llm import environments, machine, model, streams
 from bench.llm.peers import PEERS, Peer
 from bench.model_server import store
+from bench.model_server.environments import version
 from bench.model_server.measure import Figure
 from bench.model_server.peers import Start
 from bench.model_server.processes import free_ports, running
@@ -62,7 +63,7 @@ def main() -> None:
                 failed[peer.name] = str(error)
     for peer in chosen:
         if found[peer.name]:
-            about = {"title": peer.title, "version": environments.version(peer, programs[peer.name]),
+            about = {"title": peer.title, "version": version(peer.package, programs[peer.name]),
                      "settings": peer.settings, "date": f"{datetime.now(UTC):%Y-%m-%d}",
                      "load_before": round(loads[peer.name], 2), "tokens": options.tokens}  # fmt: skip
             store.write(options.out, head, peer.name, store.lines(peer.name, about, found[peer.name], ()))

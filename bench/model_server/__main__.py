@@ -80,7 +80,7 @@ def _measured(peer: Peer, model: Built, programs: Path, options: Any) -> list[Fi
 def _about(peer: Peer, programs: Path, options: Any) -> dict[str, Any]:
     return {
         "title": peer.title,
-        "version": environments.version(peer, programs),
+        "version": environments.version(peer.package, programs),
         "settings": peer.settings,
         "date": datetime.now(UTC).date().isoformat(),
         "seconds": options.seconds,

@@ -68,7 +68,7 @@ def judge(peer: Peer, built: Built, root: Path) -> dict[str, Any]:
         if peer.name == OURS:
             _ask_as_kserve(ports, built)
     print(f"{peer.title}: {done.stdout.splitlines()[-1]}")
-    about = {"title": peer.title, "version": environments.version(peer, programs)}
+    about = {"title": peer.title, "version": environments.version(peer.package, programs)}
     return {**about, "date": datetime.now(UTC).date().isoformat(), "results": json.loads(out.read_text())["results"]}
 
 
