@@ -1,11 +1,11 @@
 """Writes what Envoy reads: a file of all clusters, and one of addresses for each cluster.
 
-Envoy notices a file that is renamed into its place, within milliseconds. Addresses are there before the cluster that
+Envoy notices a file that is renamed into its place. Addresses are there before the cluster that
 names them, and stay until it is gone, so that Envoy never waits for a file.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -74,10 +74,8 @@ def prepare(folder: Path) -> None:
         one.unlink()
 
 
-def _write(
-    path: Path, resources: list[dict[str, object]], encode: Callable[[object], bytes] = msgspec.json.encode
-) -> None:
+def _write(path: Path, resources: list[dict[str, object]]) -> None:
     """Replace a file at once: a reader sees the old one or the new one."""
     draft = path.with_suffix(".new")
-    draft.write_bytes(encode({"resources": resources}))
+    draft.write_bytes(msgspec.json.encode({"resources": resources}))
     os.rename(draft, path)  # noqa: PTH104 - Envoy waits for this very call
