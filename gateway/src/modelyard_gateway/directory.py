@@ -85,10 +85,6 @@ class Directory:
             return None
         return Place(namespace, name, addresses(self.slices.of_model(namespace, name)))
 
-    def keys(self) -> list[Key]:
-        """All models."""
-        return [(one.metadata.namespace, one.metadata.name) for one in self.models]
-
     def _slice_changed(self, found: Any) -> None:
         metadata = found.metadata
         if model := metadata.labels.get(LABEL_MODEL):

@@ -1,6 +1,6 @@
 """Envoy's question -> the authorizer's answer, over HTTP on a Unix socket.
 
-Envoy asks with the client's method, path and host, and with the few headers that it was told to pass on. Status 200
+Envoy asks with the client's path and host, and with the few headers that it was told to pass on. Status 200
 lets the request through; 4xx and its body are what the client gets. A 5xx Envoy would take for a fault of ours and
 hide, so such a request is let through, too: to this very door, which then answers it.
 """
@@ -70,7 +70,6 @@ def _asked(scope: Scope) -> Asked:
     path = scope["raw_path"] + (b"?" + query if query else b"")
     authorization = headers.get(b"authorization")
     return Asked(
-        method=scope["method"],
         path=path.decode("latin-1"),
         host=headers.get(b"host", b"").decode("latin-1"),
         authorization=None if authorization is None else authorization.decode("latin-1"),

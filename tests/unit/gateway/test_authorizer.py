@@ -71,7 +71,7 @@ class Stage:
 
     async def ask(self, given: str = "", path: str = PATH, length: int = 0) -> str:
         """The cluster, or the reason of the refusal."""
-        asked = Asked("POST", path, "gateway", f"Bearer {given or token()}", "application/json", length)
+        asked = Asked(path, "gateway", f"Bearer {given or token()}", "application/json", length)
         found = await self.authorizer.decide(asked)
         return found.cluster if isinstance(found, Allowed) else found.reason
 
@@ -157,7 +157,7 @@ async def test_a_body_that_is_too_long_and_a_path_that_is_none(stage: Stage) -> 
 
 async def test_no_refusal_holds_a_token(stage: Stage) -> None:
     for header in (None, f"Bearer {token('bad')}", f"Bearer {token()} {token()}", "Bearer garbage"):
-        found: Any = await stage.authorizer.decide(Asked("GET", PATH, "gateway", header))
+        found: Any = await stage.authorizer.decide(Asked(PATH, "gateway", header))
         assert isinstance(found, Refused)
         assert "head." not in found.message
         assert "garbage" not in found.message

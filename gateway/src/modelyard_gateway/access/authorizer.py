@@ -24,7 +24,6 @@ MOST_PERMISSIONS = 50_000
 class Asked(Struct, frozen=True):
     """What Envoy tells of a request. `length` is -1 when the client does not say."""
 
-    method: str
     path: str
     host: str
     authorization: str | None = None
