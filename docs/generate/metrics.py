@@ -34,7 +34,7 @@ def _server_rows() -> list[Row]:
     # What is asked of the device at scrape time is no object of its own: let there be a device.
     server.watch_process(("", ""), lambda: {"allocated": 0})
     with_device = {family.name: family for family in server.registry.collect()}
-    memory = with_device["model_server_gpu_memory_bytes"]
+    memory = with_device["modelyard_server_gpu_memory_bytes"]
     return [*rows, _row(memory, list(memory.samples[0].labels), " Only with a GPU.")]
 
 

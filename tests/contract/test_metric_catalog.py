@@ -9,7 +9,7 @@ from chart.promql import METRICS
 from modelyard_server.metrics import Metrics
 
 # Made at scrape time, or by prometheus_client itself.
-UNDECLARED = {"model_server_gpu_memory_bytes", "process_cpu_seconds_total"}
+UNDECLARED = {"modelyard_server_gpu_memory_bytes", "process_cpu_seconds_total"}
 SUFFIX = {"counter": "_total", "histogram": " (histogram)"}
 
 

@@ -106,9 +106,9 @@ def test_figures_are_added_up_when_somebody_looks() -> None:
     figures.answered("v2", 404, 0.01)
     figures.batch(2, 0.01, [0.001, 0.002])
     text = metrics.render().decode()
-    assert 'model_server_requests_total{code="200",model="m",protocol="v2",version="1"} 1.0' in text
-    assert 'model_server_request_duration_seconds_count{model="m",version="1"} 2.0' in text
-    assert 'model_server_queue_duration_seconds_count{model="m",version="1"} 2.0' in text
+    assert 'modelyard_server_requests_total{code="200",model="m",protocol="v2",version="1"} 1.0' in text
+    assert 'modelyard_server_request_duration_seconds_count{model="m",version="1"} 2.0' in text
+    assert 'modelyard_server_queue_duration_seconds_count{model="m",version="1"} 2.0' in text
 
 
 def test_many_figures_do_not_wait_for_somebody() -> None:
@@ -117,7 +117,7 @@ def test_many_figures_do_not_wait_for_somebody() -> None:
     for _ in range(SETTLE_AT):
         figures.answered("v2", 200, 0.01)
     assert metrics.registry.get_sample_value(
-        "model_server_requests_total", {"model": "m", "version": "1", "code": "200", "protocol": "v2"}
+        "modelyard_server_requests_total", {"model": "m", "version": "1", "code": "200", "protocol": "v2"}
     ) == float(SETTLE_AT)
 
 

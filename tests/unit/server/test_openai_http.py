@@ -262,7 +262,7 @@ def test_figures_of_generation_are_exported(server: LiveServer) -> None:
     names = ("generated_tokens_total", "prompt_tokens_total", "time_to_first_token_seconds_count",
              "inter_token_seconds_count", "running_sequences", "waiting_sequences", "kv_cache_usage_ratio")  # fmt: skip
     for name in names:
-        assert f'model_server_{name}{{model="tiny",version="1"}}' in text
+        assert f'modelyard_server_{name}{{model="tiny",version="1"}}' in text
     assert 'protocol="openai"' in text
 
 

@@ -33,7 +33,7 @@ def blocked(server: LiveServer, pool: ThreadPoolExecutor, queued: int) -> list[F
     running = [pool.submit(server.infer, [echo_engine.BLOCK, 0], [1, 2])]
     assert echo_engine.blocked.wait(10)
     running += [pool.submit(server.infer, [0, 0], [1, 2]) for _ in range(queued)]
-    wait_until(lambda: metric(server, "model_server_queue_rows") == queued)
+    wait_until(lambda: metric(server, "modelyard_server_queue_rows") == queued)
     return running
 
 
@@ -47,7 +47,7 @@ def test_a_full_queue_is_429_with_retry_after(start: Start) -> None:
         assert [future.result().status for future in running] == [200, 200, 200]
     assert (reply.status, reply.headers["retry-after"]) == (429, "1")
     assert "queue holds 2 of 2 rows" in reply.json["error"]
-    assert metric(server, 'model_server_rejected_total{model="echo",reason="queue_full"') == 1
+    assert metric(server, 'modelyard_server_rejected_total{model="echo",reason="queue_full"') == 1
 
 
 def test_what_queues_up_runs_in_one_batch(start: Start) -> None:
@@ -102,8 +102,8 @@ def test_a_client_that_does_not_read_is_cut_off(start: Start, monkeypatch: pytes
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         for _ in range(2):
             client.sendall(start_line + fields + head + content)
-        wait_until(lambda: metric(server, "model_server_requests_total") == 2)
-        assert metric(server, "model_server_inflight_requests") == 0
+        wait_until(lambda: metric(server, "modelyard_server_requests_total") == 2)
+        assert metric(server, "modelyard_server_inflight_requests") == 0
 
 
 def test_a_client_that_leaves_frees_its_place_in_the_queue(start: Start) -> None:
@@ -116,12 +116,12 @@ def test_a_client_that_leaves_frees_its_place_in_the_queue(start: Start) -> None
             leaver.sendall(
                 b"POST /v2/models/echo/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
             )
-            wait_until(lambda: metric(server, "model_server_queue_rows") == 1)
-        wait_until(lambda: metric(server, "model_server_queue_rows") == 0)
+            wait_until(lambda: metric(server, "modelyard_server_queue_rows") == 1)
+        wait_until(lambda: metric(server, "modelyard_server_queue_rows") == 0)
         echo_engine.gate.set()
         assert [future.result().status for future in running] == [200]
     assert echo_engine.batches == [1]
-    assert metric(server, 'model_server_requests_total{code="499"') == 1
+    assert metric(server, 'modelyard_server_requests_total{code="499"') == 1
 
 
 def test_a_poisoned_row_fails_alone(start: Start) -> None:
@@ -130,7 +130,7 @@ def test_a_poisoned_row_fails_alone(start: Start) -> None:
     with ThreadPoolExecutor(8) as pool:
         running = blocked(server, pool, queued=2)
         poison = pool.submit(server.infer, [echo_engine.POISON, 0], [1, 2])
-        wait_until(lambda: metric(server, "model_server_queue_rows") == 3)
+        wait_until(lambda: metric(server, "modelyard_server_queue_rows") == 3)
         echo_engine.gate.set()
         assert [future.result().status for future in running] == [200, 200, 200]
     assert poison.result().status == 500
@@ -144,7 +144,7 @@ def test_a_dead_worker_fails_liveness_and_its_requests(start: Start) -> None:
     assert server.request("GET", "/v2/health/ready").status == 503
     late = server.infer([0, 0], [1, 2])
     assert (late.status, "inference thread has died" in late.json["error"]) == (503, True)
-    assert metric(server, 'model_server_rejected_total{model="echo",reason="failed"') == 1
+    assert metric(server, 'modelyard_server_rejected_total{model="echo",reason="failed"') == 1
 
 
 def test_what_waits_behind_a_dying_worker_is_503_at_once(start: Start) -> None:
@@ -153,14 +153,14 @@ def test_what_waits_behind_a_dying_worker_is_503_at_once(start: Start) -> None:
         killer = pool.submit(server.infer, [echo_engine.BLOCK, echo_engine.DIE], [1, 2])
         assert echo_engine.blocked.wait(10)
         waiting = [pool.submit(server.infer, [0, 0], [1, 2]) for _ in range(2)]
-        wait_until(lambda: metric(server, "model_server_queue_rows") == 2)
+        wait_until(lambda: metric(server, "modelyard_server_queue_rows") == 2)
         echo_engine.gate.set()
         replies = [future.result(10) for future in waiting]
         assert killer.result(10).status == 500
     assert [(reply.status, reply.headers["retry-after"]) for reply in replies] == [(503, "1")] * 2
     assert "inference thread has died" in replies[0].json["error"]
-    assert metric(server, "model_server_queue_rows") == 0
-    assert metric(server, 'model_server_rejected_total{model="echo",reason="failed"') == 2
+    assert metric(server, "modelyard_server_queue_rows") == 0
+    assert metric(server, 'modelyard_server_rejected_total{model="echo",reason="failed"') == 2
 
 
 def test_more_rows_than_a_batch_are_run_in_pieces(start: Start) -> None:
@@ -188,7 +188,7 @@ def test_a_large_body_is_413_and_closes_the_connection(start: Start, announced: 
         answer = client.recv(4096)
     assert answer.startswith(b"HTTP/1.1 413")
     assert b"connection: close" in answer.lower()
-    assert metric(server, 'model_server_rejected_total{model="echo",reason="too_large"') == 1
+    assert metric(server, 'modelyard_server_rejected_total{model="echo",reason="too_large"') == 1
 
 
 def test_rows_of_different_sizes_never_share_a_batch(start: Start) -> None:
@@ -197,7 +197,7 @@ def test_rows_of_different_sizes_never_share_a_batch(start: Start) -> None:
     with ThreadPoolExecutor(8) as pool:
         running = blocked(server, pool, queued=0)
         others = [pool.submit(server.infer, [1.0] * size, [1, size]) for size in (1, 3, 1, 3)]
-        wait_until(lambda: metric(server, "model_server_queue_rows") == 4)
+        wait_until(lambda: metric(server, "modelyard_server_queue_rows") == 4)
         echo_engine.gate.set()
         answers = [future.result().json["outputs"][0]["data"] for future in others]
         assert running[0].result().status == 200
@@ -254,4 +254,4 @@ def test_what_still_waits_when_the_drain_time_is_over_is_503(start: Start) -> No
         assert first.result().status == 200
     assert (refused.status, late.status) == (503, 503)
     assert "shutting down" in refused.json["error"]
-    assert metric(server, 'model_server_rejected_total{model="echo",reason="draining"') == 2
+    assert metric(server, 'modelyard_server_rejected_total{model="echo",reason="draining"') == 2

@@ -66,7 +66,7 @@ def test_the_index_tells_memory(serve: Serve) -> None:
     server = serve({"a": echo_card()})
     (entry,) = server.request("POST", "/v2/repository/index").json
     assert entry["parameter_bytes"] == echo_engine.EchoModel.parameter_bytes
-    assert metric(server, 'model_server_parameter_bytes{model="a",version="3"}') == entry["parameter_bytes"]
+    assert metric(server, 'modelyard_server_parameter_bytes{model="a",version="3"}') == entry["parameter_bytes"]
 
 
 @pytest.mark.parametrize("action", ["load", "unload"])
@@ -96,7 +96,7 @@ def test_a_load_puts_a_new_version_in_the_place_of_the_old(serve: Serve, tmp_pat
     assert served(server, "a") == (200, "1")
     assert server.request("POST", f"{A}/load").status == 200
     assert (served(server, "a"), served(server, "a/versions/1")[0]) == ((200, "2"), 404)
-    wait_until(lambda: metric(server, 'model_server_model_ready{model="a",version="1"}') == 0)
+    wait_until(lambda: metric(server, 'modelyard_server_model_ready{model="a",version="1"}') == 0)
     assert 'model="a",version="1"' not in server.request("GET", "/metrics").body.decode()
 
 
@@ -105,7 +105,7 @@ def test_the_same_version_is_loaded_anew(serve: Serve, tmp_path: Path) -> None:
     live.write_package(tmp_path / "a", version("4"))
     assert [server.request("POST", f"{A}/load").status for _ in range(2)] == [200, 200]
     assert (served(server, "a"), server.index()) == ((200, "4"), {"a/4": "READY"})
-    assert metric(server, 'model_server_model_ready{model="a",version="4"}') == 1
+    assert metric(server, 'modelyard_server_model_ready{model="a",version="4"}') == 1
 
 
 def test_a_load_that_fails_leaves_the_earlier_one_serving(serve: Serve, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_what_does_not_finish_in_time_is_refused(serve: Serve) -> None:
         running = pool.submit(server.infer, [echo_engine.BLOCK, 0], [1, 2], model="a")
         assert echo_engine.blocked.wait(10)
         waiting = pool.submit(server.infer, [0, 0], [1, 2], model="a")
-        wait_until(lambda: metric(server, "model_server_queue_rows") == 1)
+        wait_until(lambda: metric(server, "modelyard_server_queue_rows") == 1)
         assert server.request("POST", f"{A}/unload").status == 200
         assert "is unloaded" in waiting.result().json["error"]
         echo_engine.gate.set()

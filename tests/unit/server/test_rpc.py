@@ -163,7 +163,7 @@ def blocked(server: LiveServer, client: RpcClient, queued: int) -> list[Any]:
     running = [client.start("ModelInfer", infer_request(echo_engine.BLOCK, 0))]
     assert echo_engine.blocked.wait(10)
     running += [client.start("ModelInfer", infer_request(0, 0)) for _ in range(queued)]
-    wait_until(lambda: metric(server, "model_server_queue_rows") == queued)
+    wait_until(lambda: metric(server, "modelyard_server_queue_rows") == queued)
     return running
 
 
@@ -176,7 +176,7 @@ def test_a_full_queue_is_resource_exhausted_and_says_when_to_try_again(start: St
     assert dict(refused.trailing_metadata())["grpc-retry-pushback-ms"] == "1000"
     echo_engine.gate.set()
     assert all(call.result().outputs for call in running)
-    assert metric(server, 'model_server_requests_total{code="429",model="echo",protocol="grpc"') == 1
+    assert metric(server, 'modelyard_server_requests_total{code="429",model="echo",protocol="grpc"') == 1
 
 
 def test_the_clients_deadline_bounds_the_time_in_the_queue(start: Start, dial: Dial) -> None:
@@ -188,7 +188,7 @@ def test_the_clients_deadline_bounds_the_time_in_the_queue(start: Start, dial: D
     parameter.parameters["timeout"].int64_param = 50_000
     code, details = client.refused("ModelInfer", parameter)
     assert (code, "0.05 s in the queue" in details) == ("DEADLINE_EXCEEDED", True)
-    wait_until(lambda: metric(server, "model_server_queue_rows") == 0)
+    wait_until(lambda: metric(server, "modelyard_server_queue_rows") == 0)
     echo_engine.gate.set()
     assert running[0].result().outputs
     assert echo_engine.batches[-1] == 1
@@ -199,10 +199,10 @@ def test_a_cancelled_call_leaves_the_queue(start: Start, dial: Dial) -> None:
     client = dial(server)
     running, waiting = blocked(server, client, queued=1)
     waiting.cancel()
-    wait_until(lambda: metric(server, "model_server_queue_rows") == 0)
+    wait_until(lambda: metric(server, "modelyard_server_queue_rows") == 0)
     echo_engine.gate.set()
     assert running.result().outputs
-    wait_until(lambda: metric(server, 'model_server_requests_total{code="499",model="echo",protocol="grpc"') == 1)
+    wait_until(lambda: metric(server, 'modelyard_server_requests_total{code="499",model="echo",protocol="grpc"') == 1)
 
 
 def test_models_are_listed_loaded_and_unloaded(serve: Start, dial: Dial, tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_rest_and_grpc_share_a_batch(start: Start, dial: Dial) -> None:
     running = blocked(server, client, queued=1)
     with ThreadPoolExecutor(1) as pool:
         rest = pool.submit(server.infer, [1, 2], [1, 2])
-        wait_until(lambda: metric(server, "model_server_queue_rows") == 2)
+        wait_until(lambda: metric(server, "modelyard_server_queue_rows") == 2)
         echo_engine.gate.set()
         assert rest.result().status == 200
     assert all(call.result().outputs for call in running)

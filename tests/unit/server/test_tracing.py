@@ -114,8 +114,8 @@ def test_pauses_of_the_garbage_collection_are_measured() -> None:
     gc.collect()
     pauses.stop()
     pauses.stop()
-    count = metrics.registry.get_sample_value("model_server_gc_pause_seconds_count")
+    count = metrics.registry.get_sample_value("modelyard_server_gc_pause_seconds_count")
     assert count is not None
     assert count >= 1
     gc.collect()
-    assert metrics.registry.get_sample_value("model_server_gc_pause_seconds_count") == count
+    assert metrics.registry.get_sample_value("modelyard_server_gc_pause_seconds_count") == count
