@@ -1,6 +1,6 @@
 """The NetworkPolicy of each namespace with models: it belongs to no single model, so one keeper sees to all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .api.names import ANNOTATION_SPEC_HASH, LABEL_MANAGED_BY, MANAGED_BY, NETWORK_POLICY
 from .api.objects import Child
@@ -11,6 +11,7 @@ from .decide import Removal, differs
 from .kube import resources
 from .kube.client import Client
 from .kube.errors import ConflictError
+from .render import Manifest
 from .render.network_policy import network_policy
 
 # A namespace whose policy another worker sees to is looked at once more.
@@ -27,9 +28,11 @@ class PolicyKeeper:
         client: Client,
         caches: Caches,
         children: Children,
+        clients: Sequence[Manifest],
         again: Callable[[Key, float], None],
         clock: Callable[[], float],
     ) -> None:
+        self._clients = clients
         self._client = client
         self._caches = caches
         self._children = children
@@ -55,7 +58,7 @@ class PolicyKeeper:
 
     async def _apply(self, namespace: str) -> None:
         """One that we did not make is somebody else's, whatever its name."""
-        resource, manifest = resources.POLICIES, network_policy(namespace)
+        resource, manifest = resources.POLICIES, network_policy(namespace, self._clients)
         live = self._caches[resource].get(namespace, NETWORK_POLICY)
         if not differs(manifest, live) or self._strange.get(namespace, 0.0) > self._clock():
             return

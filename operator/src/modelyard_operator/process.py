@@ -74,6 +74,7 @@ class Process:
             self._client,
             self._caches,
             _defaults(settings),
+            settings.clients,
             again,
             self._reporter,
             self._discovery.doubt,

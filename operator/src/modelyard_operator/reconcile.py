@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 
@@ -18,6 +18,7 @@ from .kube.errors import ApiError, NotOwnedError, is_refusal
 from .policies import PolicyKeeper
 from .presence import forget_if_gone
 from .reasons import Reason, Unresolved
+from .render import Manifest
 from .report import Reporter
 from .revision import Defaults
 from .strays import Strays
@@ -41,6 +42,7 @@ class Reconciler:
         client: Client,
         caches: Caches,
         defaults: Defaults,
+        clients: Sequence[Manifest],
         again: Callable[[Key, float], None],
         reporter: Reporter,
         doubt: Callable[[], None],
@@ -53,7 +55,7 @@ class Reconciler:
         self._reporter = reporter
         self._doubt = doubt
         self._children = Children(client, caches, again, clock)
-        self._policies = PolicyKeeper(client, caches, self._children, again, clock)
+        self._policies = PolicyKeeper(client, caches, self._children, clients, again, clock)
         self._strays = Strays(client, caches, self._children, again, clock)
 
     async def reconcile(self, key: Key) -> None:

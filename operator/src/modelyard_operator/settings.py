@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -27,6 +27,10 @@ class Settings(Struct, frozen=True):
     bundle: Annotated[
         str, Meta(description="file of the ModelRuntimes and AcceleratorProfiles of this installation; none when empty")
     ] = ""
+    clients: Annotated[
+        list[dict[str, Any]],
+        Meta(description="NetworkPolicyPeers that may reach the models, as JSON; everybody when empty"),
+    ] = []
     workers: Annotated[int, Meta(ge=1, le=256, description="models reconciled at the same time")] = 16
     api_qps: Annotated[float, Meta(gt=0, description="requests a second to the API server, on average")] = 300.0
     api_burst: Annotated[int, Meta(ge=1, description="requests to the API server at once")] = 600
@@ -63,7 +67,7 @@ def load(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     for field in Settings.__struct_fields__:
         value = given[field] if given[field] is not None else environment.get(variable(field))
         if value is not None and (value != "" or field == "fetch_image"):
-            raw[field] = _split(value) if field == "namespaces" else value
+            raw[field] = _parsed(field, value)
     try:
         settings = msgspec.convert(raw, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -85,6 +89,17 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
+def _parsed(field: str, value: str) -> object:
+    if field == "namespaces":
+        return _split(value)
+    if field == "clients":
+        try:
+            return msgspec.json.decode(value)
+        except msgspec.DecodeError as error:
+            raise SettingsError(f"--clients ({variable(field)}): not JSON: {error}") from error
+    return value
+
+
 def _split(value: str) -> list[str]:
     return [name.strip() for name in value.split(",") if name.strip()]
 
@@ -92,6 +107,6 @@ def _split(value: str) -> list[str]:
 def _explained(message: str) -> str:
     """Turn `… - at `$.workers`` into the names that a user knows."""
     for field in Settings.__struct_fields__:
-        if f"`$.{field}`" in message or f"field `{field}`" in message:
+        if f"`$.{field}`" in message or f"`$.{field}[" in message or f"field `{field}`" in message:
             return f"--{field.replace('_', '-')} ({variable(field)}): {message.split(' - at', maxsplit=1)[0]}"
     return message

@@ -6,6 +6,7 @@ import msgspec
 
 from builders import DEFAULTS, catalog, model, runtime
 from modelyard_operator.render.fetch import fetch_container, fetch_volumes
+from modelyard_operator.render.network_policy import network_policy
 from modelyard_operator.render.server import server_container
 from modelyard_operator.revision import Defaults, Resolved, resolve
 
@@ -41,3 +42,10 @@ def test_a_runtime_without_grpc_has_one_port() -> None:
 
 def test_a_runtime_without_a_command_uses_the_image_s_own() -> None:
     assert "command" not in server_container(resolved(command=[]), "digits")
+
+
+def test_clients_of_a_namespace_s_models_are_everybody_or_those_who_are_named() -> None:
+    peer = {"podSelector": {"matchLabels": {"app": "door"}}}
+    [opened], [shut] = (network_policy("team", clients)["spec"]["ingress"] for clients in ((), (peer,)))
+    assert "from" not in opened
+    assert shut == opened | {"from": [peer]}

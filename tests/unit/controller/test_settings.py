@@ -24,7 +24,14 @@ def test_an_empty_variable_is_as_if_absent() -> None:
     assert load([], IMAGE | {"MODELYARD_WORKERS": ""}).workers == 16
 
 
+def test_clients_of_models_are_json() -> None:
+    peer = '[{"podSelector": {"matchLabels": {"app": "door"}}}]'
+    assert load([], IMAGE | {"MODELYARD_CLIENTS": peer}).clients == [{"podSelector": {"matchLabels": {"app": "door"}}}]
+
+
 WRONG = [
+    ({"MODELYARD_CLIENTS": "everybody"}, "--clients (MODELYARD_CLIENTS)"),
+    ({"MODELYARD_CLIENTS": "[1]"}, "--clients (MODELYARD_CLIENTS)"),
     ({"MODELYARD_WORKERS": "0"}, "--workers (MODELYARD_WORKERS)"),
     ({"MODELYARD_API_QPS": "fast"}, "--api-qps (MODELYARD_API_QPS)"),
     ({"MODELYARD_LOG_LEVEL": "LOUD"}, "--log-level (MODELYARD_LOG_LEVEL)"),

@@ -1,13 +1,21 @@
 """The NetworkPolicy of a namespace with models: clients may reach the serving ports, and nothing else."""
 
+from collections.abc import Sequence
+
 from modelyard_operator.api.names import LABEL_MANAGED_BY, MANAGED_BY, NETWORK_POLICY
 
 from . import Manifest
 from .metadata import stamp
 
 
-def network_policy(namespace: str) -> Manifest:
-    """One policy for all models of the namespace. It belongs to no single model, so it has no owner."""
+def network_policy(namespace: str, clients: Sequence[Manifest] = ()) -> Manifest:
+    """One policy for all models of the namespace. It belongs to no single model, so it has no owner.
+
+    `clients` are NetworkPolicyPeers; without any, everybody is one.
+    """
+    rule: Manifest = {"ports": [{"protocol": "TCP", "port": name} for name in ("http", "grpc")]}
+    if clients:
+        rule["from"] = list(clients)
     return stamp(
         {
             "apiVersion": "networking.k8s.io/v1",
@@ -21,7 +29,7 @@ def network_policy(namespace: str) -> Manifest:
             "spec": {
                 "podSelector": {"matchLabels": {LABEL_MANAGED_BY: MANAGED_BY}},
                 "policyTypes": ["Ingress"],
-                "ingress": [{"ports": [{"protocol": "TCP", "port": name} for name in ("http", "grpc")]}],
+                "ingress": [rule],
             },
         }
     )
