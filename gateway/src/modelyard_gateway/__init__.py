@@ -7,6 +7,7 @@ Rooms:
     process        wires everything            settings     what the gateway is told
     directory      models and their addresses, from watches of the API server
     publishing     writes Envoy's files when the directory changes
+    carrier        Envoy as a process: begins it, and empties it before its end
     envoy          what Envoy reads, as data: bootstrap, listener, clusters, endpoints       PURE
     access         who asks, and whether they may                                            mostly PURE
     answers        refusals in the words of each protocol                                    PURE

@@ -1,7 +1,11 @@
-"""`modelyard-gateway` works beside Envoy until SIGTERM; with `bootstrap` it prints what Envoy is started with."""
+"""`modelyard-gateway` works beside Envoy until SIGTERM.
+
+Of Envoy itself: `envoy` becomes it, `drain` is for its end, and `bootstrap` prints what it is started with.
+"""
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -14,15 +18,17 @@ from modelyard_operator.kube import kubeconfig
 from modelyard_operator.kube.credentials import CredentialsError
 from modelyard_operator.surroundings import Surroundings
 
-from . import settings
+from . import carrier, settings
 from .envoy.bootstrap import bootstrap
 from .process import Process
+
+logger = logging.getLogger(__name__)
 
 
 def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(prog="modelyard-gateway", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["serve", "bootstrap"], default="serve")
+    parser.add_argument("command", nargs="?", choices=["serve", "envoy", "drain", "bootstrap"], default="serve")
     command = parser.parse_args().command
     try:
         loaded = settings.load(os.environ)
@@ -31,12 +37,19 @@ def main() -> None:
     if command == "bootstrap":
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(bootstrap(loaded))).decode() + "\n")
         return
-    log.configure("json", "INFO")
+    log.configure(loaded.log_format, loaded.log_level)
     try:
+        if command == "envoy":
+            carrier.become_envoy(loaded, dict(os.environ))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(loaded))
-    except CredentialsError as error:
+            runner.run(_drain(loaded) if command == "drain" else _serve(loaded))
+    except (CredentialsError, carrier.NoEnvoyError) as error:
         sys.exit(f"modelyard-gateway: {error}")
+
+
+async def _drain(loaded: settings.Settings) -> None:
+    if left := await carrier.drain(loaded):
+        logger.warning("%d requests are cut off: they took longer than drain_timeout, %g s", left, loaded.drain_timeout)
 
 
 async def _serve(loaded: settings.Settings) -> None:

@@ -41,11 +41,12 @@ class Process:
         # Reads only, and two lists: nothing to hold back.
         client = Client(self._transport, Throttle(1e6, 10**6, self._clock), lambda: 0.0)
         self._informers = [
-            Informer(client, resource, "", store, surroundings)
+            Informer(client, resource, namespace, store, surroundings)
             for resource, store in (
                 (directory.MODELS, self._directory.models),
                 (directory.SLICES, self._directory.slices),
             )
+            for namespace in settings.namespaces or ("",)
         ]
         reviews = Reviews(
             self._transport,
@@ -60,7 +61,7 @@ class Process:
 
     async def run(self) -> None:
         """Serve until `stop`. Envoy goes on with what it knows, but asks in vain who may do what."""
-        publishing.prepare(self._settings.folder)
+        publishing.prepare(self._settings)
         server = _server(Door(self._authorizer), str(socket(self._settings.folder)))
         serving = asyncio.create_task(server.serve())
         others = [asyncio.create_task(one) for one in (*(one.run() for one in self._informers), self._publish())]

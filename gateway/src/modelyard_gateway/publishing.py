@@ -14,8 +14,9 @@ from modelyard_operator.cache import Key
 
 from .access.target import Protocol
 from .directory import Address, Directory, cluster_name
-from .envoy import bootstrap
+from .envoy import bootstrap, tls
 from .envoy.clusters import cluster, endpoints
+from .settings import Settings
 
 PROTOCOLS: tuple[Protocol, ...] = ("http", "grpc")
 
@@ -45,9 +46,12 @@ class Publisher:
                 elif (found := place.addresses.get(protocol, ())) or one in self._clusters:
                     self._addresses(full, found)
                     self._clusters.add(one)
+        first = self._clusters_written is None
         self._all_clusters()
         for full in gone:
             self._file(full).unlink(missing_ok=True)
+        if first:
+            self._remove_strays()
 
     def _addresses(self, full: str, found: tuple[Address, ...]) -> None:
         if self._written.get(full) != found:
@@ -61,17 +65,23 @@ class Publisher:
         _write(bootstrap.clusters_file(self._folder), listed)
         self._clusters_written = set(self._clusters)
 
+    def _remove_strays(self) -> None:
+        """What the process before this one left, of models that are gone since."""
+        for path in (self._folder / "addresses").glob("*.json"):
+            if path.stem not in self._written:
+                path.unlink()
+
     def _file(self, full: str) -> Path:
         return self._folder / "addresses" / f"{full}.json"
 
 
-def prepare(folder: Path) -> None:
-    """An empty folder, as far as Envoy's files go."""
-    addresses = folder / "addresses"
-    addresses.mkdir(parents=True, exist_ok=True)
-    _write(bootstrap.clusters_file(folder), [])
-    for one in addresses.glob("*.json"):
-        one.unlink()
+def prepare(settings: Settings) -> None:
+    """What Envoy needs to start. Models that a process before this one knew stay: Envoy carries requests to them."""
+    (settings.folder / "addresses").mkdir(parents=True, exist_ok=True)
+    if not bootstrap.clusters_file(settings.folder).exists():
+        _write(bootstrap.clusters_file(settings.folder), [])
+    if settings.tls:
+        _write(tls.certificate_file(settings.folder), [tls.certificate(Path(settings.tls))])
 
 
 def _write(path: Path, resources: list[dict[str, object]]) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 PREFIX = "MODELYARD_GATEWAY_"
+_LISTS = ("audiences", "namespaces")
 AUDIENCE = "modelyard.dev/inference"
 
 
@@ -33,6 +34,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     most_connections: Annotated[int, Meta(ge=1, description="clients' connections at once")] = 10_000
     reviews_per_second: Annotated[float, Meta(gt=0, description="questions to the API server, on average")] = 200.0
     http_port: Annotated[int, Meta(ge=0, le=65535, description="port of /metrics, /healthz, /readyz")] = 8081
+    namespaces: Annotated[
+        tuple[Annotated[str, Meta(min_length=1)], ...],
+        Meta(description="namespaces whose models are served, by commas; all when empty"),
+    ] = ()
+    tls: Annotated[str, Meta(description="folder with tls.crt and tls.key; Envoy speaks plain HTTP when empty")] = ""
+    envoy_port: Annotated[int, Meta(ge=1, le=65535, description="port of Envoy's /metrics, /healthz, /readyz")] = 8082
+    envoy_threads: Annotated[int, Meta(ge=1, le=256, description="threads of Envoy that carry requests")] = 2
+    drain_timeout: Annotated[float, Meta(ge=0, description="seconds that running requests get at the end")] = 120.0
+    log_format: Annotated[Literal["json", "text"], Meta(description="how log lines look; audit is JSON")] = "json"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="least level logged")] = "INFO"
     pod_name: Annotated[str, Meta(description="name of this pod")] = ""
 
 
@@ -42,7 +53,7 @@ def load(environment: Mapping[str, str]) -> Settings:
     for field in Settings.__struct_fields__:
         value = environment.get(PREFIX + field.upper(), "")
         if value:
-            raw[field] = [one.strip() for one in value.split(",")] if field == "audiences" else value
+            raw[field] = [one.strip() for one in value.split(",")] if field in _LISTS else value
     try:
         return msgspec.convert(raw, Settings, strict=False, dec_hook=lambda _type, value: Path(value))
     except msgspec.ValidationError as error:

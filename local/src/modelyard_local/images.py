@@ -44,6 +44,7 @@ IMAGES = (
     PAUSE,
     Image("object-store", "local/images/object-store/Dockerfile", ("versitygw",), from_base=False),
     Image("operator", "operator/Dockerfile"),
+    Image("gateway", "gateway/Dockerfile"),
     Image("model-server", "model-server/Dockerfile"),
     Image("trainer", "trainer/Dockerfile", from_base=False, parent=("MODEL_SERVER", "model-server")),
 )

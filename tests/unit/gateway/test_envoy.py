@@ -12,6 +12,7 @@ from modelyard_gateway import publishing
 from modelyard_gateway.directory import Directory
 from modelyard_gateway.envoy.bootstrap import bootstrap, clusters_file
 from modelyard_gateway.envoy.clusters import cluster, endpoints
+from modelyard_gateway.envoy.tls import certificate_file
 from modelyard_gateway.settings import Settings, SettingsError, load
 from unit.gateway.objects import model, pod, pods
 
@@ -27,13 +28,13 @@ def validated(folder: Path, **settings: object) -> str:
 
 
 def test_envoy_accepts_what_it_is_started_with(tmp_path: Path) -> None:
-    publishing.prepare(tmp_path)
+    publishing.prepare(Settings(folder=tmp_path))
     assert validated(tmp_path) == "OK"
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_envoy_accepts_a_cluster(tmp_path: Path, protocol: str) -> None:
-    publishing.prepare(tmp_path)
+    publishing.prepare(Settings(folder=tmp_path))
     made = cluster("team", "digits", protocol, str(tmp_path / "addresses.json"))  # type: ignore[arg-type]
     given = endpoints("team.digits.http", [("10.0.0.1", 8080)])
     (tmp_path / "addresses.json").write_text(json.dumps({"resources": [given]}))
@@ -58,7 +59,7 @@ def written(folder: Path) -> dict[str, list[str]]:
 
 
 def test_files_follow_the_directory(tmp_path: Path) -> None:
-    publishing.prepare(tmp_path)
+    publishing.prepare(Settings(folder=tmp_path))
     changed: list[tuple[str, str]] = []
     directory = Directory(changed.append)
     publisher = publishing.Publisher(directory, tmp_path)
@@ -80,7 +81,7 @@ def test_files_follow_the_directory(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_when_nothing_changed(tmp_path: Path) -> None:
-    publishing.prepare(tmp_path)
+    publishing.prepare(Settings(folder=tmp_path))
     directory = Directory(lambda _: None)
     directory.models.put(model())
     directory.slices.put(pods("2", pod("10.0.0.1")))
@@ -91,12 +92,36 @@ def test_nothing_is_written_when_nothing_changed(tmp_path: Path) -> None:
     assert {path: path.stat().st_ino for path in tmp_path.rglob("*.json")} == before
 
 
-def test_a_gateway_that_starts_again_leaves_nothing_old(tmp_path: Path) -> None:
-    (tmp_path / "addresses").mkdir()
-    (tmp_path / "addresses" / "old.json").write_text("{}")
-    publishing.prepare(tmp_path)
-    assert written(tmp_path) == {}
-    assert list((tmp_path / "addresses").iterdir()) == []
+def test_a_process_that_starts_again_leaves_to_envoy_what_it_knows_until_it_knows_better(tmp_path: Path) -> None:
+    publishing.prepare(Settings(folder=tmp_path))
+    before = Directory(lambda _: None)
+    for name in ("stays", "goes"):
+        before.models.put(model(name=name))
+        before.slices.put(pods("2", pod("10.0.0.1"), model=name))
+    publishing.Publisher(before, tmp_path).publish([("team", "stays"), ("team", "goes")])
+    known = written(tmp_path)
+    publishing.prepare(Settings(folder=tmp_path))
+    assert written(tmp_path) == known
+    after = Directory(lambda _: None)
+    after.models.put(model(name="stays"))
+    after.slices.put(pods("3", pod("10.0.0.2"), model="stays"))
+    publishing.Publisher(after, tmp_path).publish([("team", "stays")])
+    assert written(tmp_path) == {"team.stays.grpc": ["10.0.0.2:9000"], "team.stays.http": ["10.0.0.2:8080"]}
+    assert {one.stem for one in (tmp_path / "addresses").iterdir()} == set(written(tmp_path))
+
+
+def test_envoy_accepts_a_certificate_that_is_read_again(tmp_path: Path) -> None:
+    settings = Settings(folder=tmp_path, tls=str(tmp_path / "tls"))
+    publishing.prepare(settings)
+    assert validated(tmp_path, tls=settings.tls) == "OK"
+    [secret] = json.loads(certificate_file(tmp_path).read_text())["resources"]
+    assert secret["tls_certificate"]["watched_directory"] == {"path": settings.tls}
+
+
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_envoy_accepts_how_its_log_looks(tmp_path: Path, style: str) -> None:
+    publishing.prepare(Settings(folder=tmp_path))
+    assert validated(tmp_path, log_format=style) == "OK"
 
 
 def test_settings_come_from_the_environment(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
     bootstrap   what it is started with: the listener, the authorizer, where clusters are found
     listener    one HTTP listener: who asks is decided by the authorizer, and where to as well
     clusters    the pods of each model
+    tls         the certificate for clients
+    observing   figures and health, on a port of their own
 
 Source: Envoy's API, https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/api
 """
@@ -19,3 +21,4 @@ PATH_HEADER = "x-modelyard-path"
 LENGTH_HEADER = "x-modelyard-length"
 REASON_HEADER = "x-modelyard-reason"
 AUTHORIZER = "modelyard.authorizer"
+ADMIN = "modelyard.admin"

@@ -15,6 +15,7 @@ from . import (
     TYPE,
     USER_HEADER,
     Resource,
+    tls,
 )
 
 # Longer than the API server may take for the two questions that an unknown token costs.
@@ -39,7 +40,8 @@ def listener(settings: Settings) -> Resource:
                         "name": "envoy.filters.network.http_connection_manager",
                         "typed_config": _manager(settings),
                     }
-                ]
+                ],
+                **({"transport_socket": tls.transport(settings.folder)} if settings.tls else {}),
             }
         ],
     }
