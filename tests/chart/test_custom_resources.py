@@ -62,7 +62,7 @@ def test_the_bundle_is_what_the_values_say(chart: Chart) -> None:
 
 def test_another_bundle_starts_the_operator_again(chart: Chart) -> None:
     def stamp(values: dict[str, Any]) -> str:
-        template = only(chart.objects(values), "Deployment")["spec"]["template"]
+        template = only(chart.objects(values), "Deployment", "modelyard-operator")["spec"]["template"]
         return str(template["metadata"]["annotations"]["checksum/bundle"])
 
     assert stamp({}) == stamp({"operator.workers": 3})

@@ -34,16 +34,28 @@ def test_a_switch_and_the_cluster_decide(
 
 def test_the_operators_monitor_keeps_the_models_namespace(defaults: list[Object]) -> None:
     endpoint = only(defaults, "ServiceMonitor")["spec"]["endpoints"][0]
-    assert endpoint["port"] == only(defaults, "Service")["spec"]["ports"][0]["name"]
+    assert endpoint["port"] == only(defaults, "Service", "modelyard-operator-metrics")["spec"]["ports"][0]["name"]
     assert endpoint["honorLabels"] is True
 
 
 def test_model_pods_are_monitored_in_the_watched_namespaces(chart: Chart, defaults: list[Object]) -> None:
-    spec = only(defaults, "PodMonitor")["spec"]
+    spec = only(defaults, "PodMonitor", "modelyard-models")["spec"]
     assert spec["selector"] == {"matchLabels": {"app.kubernetes.io/managed-by": "modelyard"}}
     assert spec["namespaceSelector"] == {"any": True}
     objects = chart.objects({"namespaces": ["team-a"]}, apis=MONITORING_API)
-    assert only(objects, "PodMonitor")["spec"]["namespaceSelector"] == {"matchNames": ["team-a"]}
+    assert only(objects, "PodMonitor", "modelyard-models")["spec"]["namespaceSelector"] == {"matchNames": ["team-a"]}
+
+
+def test_both_containers_of_the_gateway_are_monitored(chart: Chart, defaults: list[Object]) -> None:
+    spec = only(defaults, "PodMonitor", "modelyard-gateway")["spec"]
+    pod = only(defaults, "Deployment", "modelyard-gateway")["spec"]["template"]
+    assert spec["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    ports = {
+        port["name"] for one in (*pod["spec"]["initContainers"], *pod["spec"]["containers"]) for port in one["ports"]
+    }
+    assert {one["port"] for one in spec["podMetricsEndpoints"]} == ports - {"http"}
+    objects = chart.objects({"gateway.enabled": False}, apis=MONITORING_API)
+    assert named(objects, "PodMonitor") == {"modelyard-models"}
 
 
 def test_the_rule_object_holds_the_rules_file(defaults: list[Object]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chart.rendering import NAMESPACE, Chart, Object, only
+from modelyard_gateway import directory
 from modelyard_operator.kube import resources
 from modelyard_operator.kube.resources import Resource
 
@@ -39,6 +40,8 @@ BUNDLE = {
     ("modelyard.dev", "modelruntimes"): "create patch",
     ("modelyard.dev", "acceleratorprofiles"): "create patch",
 }
+GATEWAY = {("modelyard.dev", "modeldeployments"): READ, ("discovery.k8s.io", "endpointslices"): READ}
+INVOKER = {("modelyard.dev", "modeldeployments/inference"): "create"}
 LEASES = {("coordination.k8s.io", "leases"): "create get update"}
 VIEWER = {
     **{("modelyard.dev", kind): "get list watch" for kind in ("modelruntimes", "acceleratorprofiles")},
@@ -120,9 +123,10 @@ def test_namespaced_mode_grants_the_same_in_each_namespace_only(namespaced: list
     }
 
 
-def test_namespaced_mode_has_only_the_catalog_and_the_bundle_in_the_whole_cluster(namespaced: list[Object]) -> None:
+def test_namespaced_mode_has_only_catalog_bundle_and_reviews_in_the_whole_cluster(namespaced: list[Object]) -> None:
     bindings = [o for o in namespaced if o["kind"] == "ClusterRoleBinding"]
-    assert {b["roleRef"]["name"] for b in bindings} == {"modelyard-operator-bundle", "modelyard-operator-catalog"}
+    roles = {"modelyard-operator-bundle", "modelyard-operator-catalog", "system:auth-delegator"}
+    assert {b["roleRef"]["name"] for b in bindings} == roles
     assert permissions(only(namespaced, "ClusterRole", "modelyard-operator-catalog")) == expanded(CATALOG)
 
 
@@ -134,6 +138,28 @@ def test_the_operator_writes_what_its_release_brings_and_no_other(chart: Chart, 
     assert not [o for o in second if o["metadata"]["name"] == "modelyard-operator-bundle"]
 
 
+def test_the_gateway_reads_what_it_watches_and_asks_who_may_do_what(defaults: list[Object]) -> None:
+    assert expanded(GATEWAY) == used([directory.MODELS, directory.SLICES], READ)
+    assert permissions(only(defaults, "ClusterRole", "modelyard-gateway")) == expanded(GATEWAY)
+    account = ("ServiceAccount", "modelyard-gateway", NAMESPACE)
+    bindings = [o for o in defaults if o["kind"] == "ClusterRoleBinding" and bound(o)[2:] == account]
+    assert {bound(one)[:2] for one in bindings} == {
+        ("ClusterRole", "modelyard-gateway"),
+        ("ClusterRole", "system:auth-delegator"),
+    }
+    assert not [o for o in defaults if o["kind"] == "RoleBinding" and bound(o)[2:] == account]
+
+
+def test_in_namespaced_mode_the_gateway_reads_in_these_namespaces_only(namespaced: list[Object]) -> None:
+    roles = [o for o in namespaced if o["kind"] == "Role" and o["metadata"]["name"] == "modelyard-gateway"]
+    assert [o["metadata"]["namespace"] for o in roles] == NAMESPACES
+    assert all(permissions(role) == expanded(GATEWAY) for role in roles)
+    bindings = [o for o in namespaced if o["kind"] == "RoleBinding" and o["metadata"]["name"] == "modelyard-gateway"]
+    assert [o["metadata"]["namespace"] for o in bindings] == NAMESPACES
+    account = ("ServiceAccount", "modelyard-gateway", NAMESPACE)
+    assert {bound(b) for b in bindings} == {("Role", "modelyard-gateway", *account)}
+
+
 def test_leases_are_limited_to_the_operators_own(defaults: list[Object]) -> None:
     role = only(defaults, "Role", "modelyard-operator-lease")
     assert role["metadata"]["namespace"] == NAMESPACE
@@ -142,12 +168,15 @@ def test_leases_are_limited_to_the_operators_own(defaults: list[Object]) -> None
     assert role["rules"][0]["verbs"] == ["create"]
 
 
-def test_viewers_look_and_editors_run_and_ask(defaults: list[Object]) -> None:
+def test_viewers_look_editors_run_and_ask_and_invokers_ask(defaults: list[Object]) -> None:
     assert permissions(only(defaults, "ClusterRole", "modelyard-viewer")) == expanded(VIEWER)
     assert permissions(only(defaults, "ClusterRole", "modelyard-editor")) == expanded(EDITOR)
+    assert permissions(only(defaults, "ClusterRole", "modelyard-invoker")) == expanded(INVOKER)
 
 
-@pytest.mark.parametrize(("role", "targets"), [("viewer", {"view", "edit", "admin"}), ("editor", {"edit", "admin"})])
+@pytest.mark.parametrize(
+    ("role", "targets"), [("viewer", {"view", "edit", "admin"}), ("editor", {"edit", "admin"}), ("invoker", set())]
+)
 def test_user_roles_join_kubernetes_own_roles(defaults: list[Object], role: str, targets: set[str]) -> None:
     labels = only(defaults, "ClusterRole", f"modelyard-{role}")["metadata"]["labels"]
     prefix = "rbac.authorization.k8s.io/aggregate-to-"

@@ -36,6 +36,13 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"monitoring.podMonitor.enabled": "yes"}, "value must be one of 'auto', true, false"),
     ({"monitoring.serviceMonitor.interval": 30}, "at '/monitoring/serviceMonitor/interval'"),
+    ({"gateway.replica": 3}, "at '/gateway': additional properties 'replica' not allowed"),
+    ({"gateway.audiences": []}, "at '/gateway/audiences'"),
+    ({"gateway.audiences": ["a,b"]}, "at '/gateway/audiences/0'"),
+    ({"gateway.domain": "Models.example.com"}, "at '/gateway/domain'"),
+    ({"gateway.service.type": "Loadbalancer"}, "at '/gateway/service/type'"),
+    ({"gateway.drainTimeout": -1}, "at '/gateway/drainTimeout'"),
+    ({"networkPolicy.modelsAlsoFrom": [{"podSelektor": {}}]}, "additional properties 'podSelektor' not allowed"),
     ({"networkPolicy.apiServer.cidrs": ["10.0.0.1"]}, "at '/networkPolicy/apiServer/cidrs/0'"),
 ]
 

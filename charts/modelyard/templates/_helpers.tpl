@@ -33,6 +33,24 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
 {{- end -}}
 
+{{- define "modelyard.gatewayName" -}}
+{{- printf "%s-gateway" (include "modelyard.fullname" .) -}}
+{{- end -}}
+
+{{- define "modelyard.gatewayAccountName" -}}
+{{- .Values.gateway.serviceAccount.name | default (ternary (include "modelyard.gatewayName" .) "default" .Values.gateway.serviceAccount.create) -}}
+{{- end -}}
+
+{{- define "modelyard.gatewaySelectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: gateway
+{{- end -}}
+
+{{- define "modelyard.gatewayPort" -}}
+{{- .Values.gateway.service.port | default (ternary 443 80 (ne .Values.gateway.tls.secretName "")) -}}
+{{- end -}}
+
 {{- define "modelyard.labels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
+import socket
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -21,13 +24,10 @@ from modelyard_local.sockets import free_ports
 
 PODS = ("198.51.100.11", "198.51.100.12", "198.51.100.13")
 PORT = 8000
+ENVOY_PORT = 8082
 ACCOUNT = "modelyard-gateway"
+PROGRAM = [sys.executable, "-m", "modelyard_gateway"]
 AUDIENCE = "modelyard.dev/inference"
-READ = ["get", "list", "watch"]
-ROLE: list[Object] = [
-    {"apiGroups": ["modelyard.dev"], "resources": ["modeldeployments"], "verbs": READ},
-    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": READ},
-]
 RBAC = "rbac.authorization.k8s.io"
 
 
@@ -48,6 +48,9 @@ class Gateway:
     """Envoy and the process beside it."""
 
     def __init__(self, network: Network, folder: Path, envoy_log: Path, process_port: int) -> None:
+        self.beside: Beside | None = None
+        self.tls: ssl.SSLContext | None = None
+        self.environment: dict[str, str] = {}
         self.network = network
         self.folder = folder
         self.envoy_log = envoy_log
@@ -64,12 +67,28 @@ class Gateway:
     ) -> Answer:
         """Ask as a client does, with more headers."""
         connection = http.client.HTTPConnection("127.0.0.1", PORT)
-        connection.sock = self.network.connect(("127.0.0.1", PORT))
+        connection.sock = self.connect()
         try:
             sent = dict(more or {})
             if token is not None:
                 sent["Authorization"] = f"Bearer {token}"
             connection.request(method, path, body, sent)
+            found = connection.getresponse()
+            return Answer(found.status, dict(found.getheaders()), found.read())
+        finally:
+            connection.close()
+
+    def connect(self) -> socket.socket:
+        """A client's connection."""
+        plain = self.network.connect(("127.0.0.1", PORT))
+        return self.tls.wrap_socket(plain) if self.tls else plain
+
+    def observed(self, path: str, method: str = "GET") -> Answer:
+        """Ask Envoy's port for Prometheus and the kubelet."""
+        connection = http.client.HTTPConnection("127.0.0.1", ENVOY_PORT)
+        connection.sock = self.network.connect(("127.0.0.1", ENVOY_PORT))
+        try:
+            connection.request(method, path)
             found = connection.getresponse()
             return Answer(found.status, dict(found.getheaders()), found.read())
         finally:
@@ -101,23 +120,7 @@ class Gateway:
 
 
 def install(shared: Cluster) -> Path:
-    """The gateway's ServiceAccount with its rights, and nothing more; its kubeconfig."""
-    subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}
-    bindings = [
-        {
-            "apiVersion": f"{RBAC}/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": f"{ACCOUNT}-{role}".replace(":", "-")},
-            "subjects": [subject],
-            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
-        }
-        for role in (ACCOUNT, "system:auth-delegator")
-    ]
-    shared.apply(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": NAMESPACE}},
-        {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": ACCOUNT}, "rules": ROLE},
-        *bindings,
-    )
+    """The kubeconfig of the gateway's ServiceAccount, which has what the chart grants, and nothing more."""
     return shared.plane.service_account_kubeconfig(NAMESPACE, ACCOUNT)
 
 
@@ -136,19 +139,16 @@ def standing(kubeconfig: Path, folder: Path, envoy: str, **settings: str) -> Ite
         **{f"MODELYARD_GATEWAY_{name.upper()}": value for name, value in settings.items()},
     }
     process_log, envoy_log = folder / "gateway.log", folder / "envoy.log"
-    command = [sys.executable, "-m", "modelyard_gateway"]
     shared.mkdir()
-    bootstrap = folder / "bootstrap.json"
-    bootstrap.write_bytes(
-        subprocess.run([*command, "bootstrap"], env=environment, check=True, capture_output=True).stdout
-    )
-    with network(PODS) as found, process_log.open("wb") as log, envoy_log.open("wb") as access:
+    with network(PODS) as found, envoy_log.open("wb") as access:
         gateway = Gateway(found, shared, envoy_log, port)
-        ours = subprocess.Popen(command, env=environment, stderr=log)
+        gateway.environment = environment
+        gateway.tls = _unverified() if "tls" in settings else None
+        gateway.beside = Beside(environment, process_log, port)
         try:
-            eventually(lambda: ours.poll() is None and _is_ready(port))
-            arguments = ["-c", str(bootstrap), "--concurrency", "1", "--use-dynamic-base-id", "-l", "warning"]
-            theirs = subprocess.Popen(found.command(envoy, *arguments), stdout=access, stderr=access)
+            path = f"{Path(envoy).parent}:{environment['PATH']}"
+            command = found.command(*PROGRAM, "envoy")
+            theirs = subprocess.Popen(command, env=environment | {"PATH": path}, stdout=access, stderr=access)
             try:
                 eventually(gateway.answers)
                 yield gateway
@@ -156,8 +156,33 @@ def standing(kubeconfig: Path, folder: Path, envoy: str, **settings: str) -> Ite
                 theirs.terminate()
                 theirs.wait(20)
         finally:
-            ours.terminate()
-            assert ours.wait(20) == 0, process_log.read_text()
+            assert gateway.beside.end() == 0, process_log.read_text()
+
+
+class Beside:
+    """The process beside Envoy, once it is ready."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path, port: int) -> None:
+        self._start = (environment, log, port)
+        with log.open("ab") as written:
+            self._process = subprocess.Popen(PROGRAM, env=environment, stderr=written)
+        eventually(lambda: self._process.poll() is None and _is_ready(port))
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and wait; the exit code."""
+        self._process.send_signal(number)
+        return self._process.wait(20)
+
+    def again(self) -> Beside:
+        """The next one."""
+        return Beside(*self._start)
+
+
+def _unverified() -> ssl.SSLContext:
+    found = ssl.create_default_context()
+    found.check_hostname, found.verify_mode = False, ssl.CERT_NONE
+    found.set_alpn_protocols(["http/1.1"])
+    return found
 
 
 def _is_ready(port: int) -> bool:
