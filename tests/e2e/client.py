@@ -1,7 +1,11 @@
-"""Runs in a pod: several callers ask a model in a loop until SIGTERM; a line of JSON then says what they got."""
+"""Runs in a pod, with a token that the kubelet mounts, and asks a model.
+
+Several callers ask in a loop until SIGTERM; a line of JSON then says what they got.
+"""
 
 import collections
 import json
+import pathlib
 import signal
 import sys
 import threading
@@ -9,6 +13,7 @@ import urllib.error
 import urllib.request
 
 CALLERS = 4
+TOKEN = pathlib.Path("/var/run/modelyard/token")
 # Between two questions of a caller, so that the callers leave a small machine to those whom they ask.
 PAUSE = 0.03
 
@@ -23,7 +28,9 @@ def run(url: str) -> None:
     ).encode()
 
     def ask() -> str:
-        request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
+        # The kubelet replaces the token before it ends.
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN.read_text()}"}
+        request = urllib.request.Request(url, data=body, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return f"{answer.status} version {json.loads(answer.read())['model_version']}"

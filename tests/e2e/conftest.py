@@ -76,7 +76,10 @@ def gpus(chosen: target.Target, pool: None) -> None:
 
 @pytest.fixture
 def node(chosen: target.Target, request: pytest.FixtureRequest) -> Iterator[Node]:
-    """A namespace of the restricted standard, with the store's credentials. Nobody waits for its end."""
+    """A namespace of the restricted standard, with the store's credentials and a caller who may ask its models.
+
+    Nobody waits for its end.
+    """
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-")
     kube = chosen.kube
     kube.run("create", "namespace", name)
@@ -84,5 +87,6 @@ def node(chosen: target.Target, request: pytest.FixtureRequest) -> Iterator[Node
     found = Node(chosen, name)
     data = kube.get("secret", SECRET, "-n", DEMO)["data"]
     found.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "data": data})
+    found.allow()
     yield found
     kube.run("delete", "namespace", name, "--wait=false")

@@ -18,12 +18,14 @@ from obstore.store import S3Store
 from safetensors.numpy import save_file
 
 from modelyard_demo.kube import Kube
-from modelyard_demo.scenes import DEMO, SECRET
+from modelyard_demo.scenes import AUDIENCE, DEMO, GATEWAY, SECRET, SYSTEM
 from modelyard_demo.target import Target
 from modelyard_server.package import files
 
 T = TypeVar("T")
 Object = dict[str, Any]
+CALLER = "caller"
+RBAC = "rbac.authorization.k8s.io"
 CLIENT = Path(__file__).with_name("client.py")
 
 
@@ -108,20 +110,40 @@ class Node:
 
         return eventually(check, seconds)
 
-    def client(self, name: str, url: str) -> None:
-        """Start a pod that asks a model in a loop, with several callers."""
+    def allow(self, account: str = CALLER) -> None:
+        """A ServiceAccount that may ask every model of the namespace."""
+        head = {"name": account, "namespace": self.namespace}
+        reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": "modelyard-invoker"}
+        binding = {"metadata": head, "roleRef": reference, "subjects": [{"kind": "ServiceAccount", **head}]}
+        self.apply(
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": head},
+            {"apiVersion": f"{RBAC}/v1", "kind": "RoleBinding", **binding},
+        )
+
+    def token(self, account: str = CALLER, audience: str = AUDIENCE) -> str:
+        """A token of a ServiceAccount."""
+        return self.kube.run("create", "token", account, "-n", self.namespace, f"--audience={audience}").strip()
+
+    def client(self, name: str, model: str) -> None:
+        """Start a pod that asks a model in a loop, with several callers, through the gateway."""
+        url = f"http://{GATEWAY}.{SYSTEM}/{self.namespace}/{model}/v2/models/{model}/infer"
+        source = {"serviceAccountToken": {"path": "token", "audience": AUDIENCE, "expirationSeconds": 3600}}
         container = {
             "name": "client",
             "image": self.target.images["python"],
             "command": ["python3", "-u", "-c", CLIENT.read_text(), url],
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            "volumeMounts": [{"name": "token", "mountPath": "/var/run/modelyard", "readOnly": True}],
         }
         spec = {
             "restartPolicy": "Never",
+            "serviceAccountName": CALLER,
             "automountServiceAccountToken": False,
+            "volumes": [{"name": "token", "projected": {"sources": [source]}}],
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": 10001,
+                "fsGroup": 10001,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [container],

@@ -78,7 +78,7 @@ def test_a_full_pool_of_gpus_loses_no_request_while_a_new_revision_takes_over(gp
     half = {"replicas": 2, "gpu": {"count": GPU_POOL // 2}}
     node.apply(node.model("small", SMALL, **half))
     before = node.ready("small")["revision"]
-    node.client("client", "http://small/v2/models/small/infer")
+    node.client("client", "small")
     node.apply(node.model("small", "s3://models/breast-cancer/2", **half))
     told = eventually(lambda: found if (found := rollout(node)).get("strategy") == "Borrow" else {})
     assert told["message"] == "Borrow: the new replica waits for a node, so one old replica gives its GPU"

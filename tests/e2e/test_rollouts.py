@@ -9,14 +9,13 @@ pytestmark = pytest.mark.e2e
 
 FIRST, SECOND = "s3://models/breast-cancer/1", "s3://models/breast-cancer/2"
 BOTH = {"200 version 1", "200 version 2"}
-URL = "http://small/v2/models/small/infer"
 OPERATOR = ("-n", SYSTEM, "-l", "app.kubernetes.io/name=modelyard")
 
 
 def test_an_update_loses_no_request(node: Node) -> None:
     node.apply(node.model("small", FIRST, replicas=2))
     node.ready("small")
-    node.client("client", URL)
+    node.client("client", "small")
     node.apply(node.model("small", SECOND, replicas=2))
     node.ready("small", 300)
     eventually(lambda: node.only_revision("small"))
@@ -48,11 +47,11 @@ def test_an_operator_that_is_killed_in_the_middle_of_a_rollout_changes_nothing(n
 def test_models_serve_while_the_operator_is_away(node: Node) -> None:
     node.apply(node.model("small", FIRST))
     node.ready("small")
-    node.client("client", URL)
+    node.client("client", "small")
     node.kube.run("scale", "deployment/modelyard-operator", "-n", SYSTEM, "--replicas=0")
     try:
         eventually(lambda: node.kube.get("pods", *OPERATOR)["items"] == [])
-        node.client("late", URL)
+        node.client("late", "small")
         assert set(node.answers("late")) == {"200 version 1"}
         assert set(node.answers("client")) == {"200 version 1"}
     finally:

@@ -12,6 +12,7 @@ import yaml
 from e2e.node import Node, store
 from modelyard_demo import scenes
 from modelyard_demo.kube import manifest
+from modelyard_demo.scenes import GATEWAY, SYSTEM
 from modelyard_demo.story import Story
 from modelyard_demo.target import Target
 from modelyard_trainer.__main__ import main as trainer
@@ -75,8 +76,10 @@ def test_a_language_model_chats_with_the_openai_client(chosen: Target, node: Nod
     node.ready("smollm2", 300)
     question = "What is the capital of France? Answer in one word."
     with (
-        chosen.kube.forward(node.namespace, "service/smollm2", 80) as port,
-        openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", timeout=180) as client,
+        chosen.kube.forward(SYSTEM, f"service/{GATEWAY}", 80) as port,
+        openai.OpenAI(
+            base_url=f"http://127.0.0.1:{port}/{node.namespace}/smollm2/openai/v1", api_key=node.token(), timeout=180
+        ) as client,
     ):
         chunks = client.chat.completions.create(
             model="smollm2",

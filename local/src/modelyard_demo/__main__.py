@@ -11,6 +11,8 @@ from modelyard_local.errors import LocalError, tail
 from . import scenes, target
 from .story import Story
 
+PREPARED = (scenes.install, scenes.store, scenes.train)
+
 
 def main() -> int:
     """Run all scenes; the exit status."""
@@ -24,7 +26,7 @@ def main() -> int:
         story.heading("A Kubernetes cluster")
         chosen = target.choose(os.environ)
         story.good(f"{chosen.name} is ready, with {chosen.gpus()} GPUs")
-        for scene in (scenes.install, scenes.store, scenes.train, scenes.deploy, scenes.predict, scenes.finish):
+        for scene in (*PREPARED, scenes.deploy, scenes.predict, scenes.call, scenes.finish):
             scene(chosen, story)
     except LocalError as error:
         print(f"\nerror: {error}", file=sys.stderr)

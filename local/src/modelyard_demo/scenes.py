@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import secrets
 import time
@@ -16,6 +17,12 @@ from .story import Story
 from .target import Target
 
 SYSTEM, DEMO = "modelyard-system", "modelyard-demo"
+GATEWAY, AUDIENCE = "modelyard-gateway", "modelyard.dev/inference"
+# gRPC reaches a model by its host, NAME.NAMESPACE.DOMAIN.
+DOMAIN = "models.example"
+# ServiceAccount of demo/callers.yaml -> what it gets; "" is somebody without a token.
+_EXPECTED = {"": 401, "stranger": 403, "caller": 200}
+RIGHT_SECONDS = 15.0
 SECRET = "modelyard-object-store"  # noqa: S105 - a name
 # Recipe of the trainer -> name of the model that it makes.
 PACKAGES = {
@@ -37,12 +44,15 @@ def install(target: Target, story: Story) -> None:
     """Install or upgrade the chart."""
     story.heading("Install the chart")
     operator, server = target.images["operator"], target.images["model-server"]
+    gateway = target.images["gateway"]
     registry = operator.rpartition("/modelyard/")[0]
     values = {
         "images.registry": registry,
         "images.operator.tag": operator.rpartition(":")[2],
         "images.modelServer.tag": server.rpartition(":")[2],
+        "images.gateway.tag": gateway.rpartition(":")[2],
         "objectStore.endpoint": f"http://object-store.{DEMO}",
+        "gateway.domain": DOMAIN,
     }
     story.line("helm upgrade --install modelyard charts/modelyard --namespace modelyard-system --wait")
     settings = [f"--set-string={name}={value}" for name, value in values.items()]
@@ -50,7 +60,7 @@ def install(target: Target, story: Story) -> None:
         *("upgrade", "--install", "modelyard", str(PROJECT / "charts/modelyard"), "--namespace", SYSTEM),
         *("--create-namespace", "--wait", "--timeout", "5m", *settings),
     )
-    story.good("operator and standby are running")
+    story.good("operator and standby are running, and two gateways")
 
 
 def store(target: Target, story: Story) -> None:
@@ -109,12 +119,53 @@ def _show_gpu(target: Target, story: Story) -> None:
 
 
 def predict(target: Target, story: Story) -> None:
-    """Send held-out data through the Services and judge the answers."""
-    story.heading("Predict held-out data through the Service")
+    """Send held-out data through the gateway, as a ServiceAccount that may, and judge the answers."""
+    story.heading("Predict held-out data through the gateway, with a ServiceAccount's token")
     for recipe in SHOWN:
         values = {"RECIPE": recipe, "MODEL": PACKAGES[recipe], "TRAINER_IMAGE": target.images["trainer"]}
         _start_job(target, f"evaluate-{recipe}", manifest("evaluate.yaml", values))
         _finish_job(target, story, f"evaluate-{recipe}")
+
+
+def call(target: Target, story: Story) -> None:
+    """A call as anybody makes it: without a token, as somebody who may not, and as somebody who may."""
+    story.heading("Who may ask a model is a matter of Kubernetes RBAC")
+    kube, path = target.kube, f"/{DEMO}/digits/v2/models/digits"
+    kube.run("apply", "-f", "-", given=manifest("callers.yaml", {}))
+    with kube.forward(SYSTEM, f"service/{GATEWAY}", 80) as port:
+        for who, expected in _EXPECTED.items():
+            given = f' -H "Authorization: Bearer $(kubectl create token {who} …)"' if who else ""
+            story.line(f"$ curl{given} {path}")
+            status, said = _expected_answer(target, port, path, who)
+            if status != expected:
+                raise LocalError(f"the gateway answered {status} instead of {expected}: {said}")
+            (story.good if status == 200 else story.line)(f"{status} {said[:160]}")
+
+
+def _expected_answer(target: Target, port: int, path: str, who: str) -> tuple[int, str]:
+    """The API server knows a right a moment after it was given."""
+    deadline = time.monotonic() + RIGHT_SECONDS
+    while True:
+        status, said = _answer(port, path, _token(target, who) if who else "")
+        if status == _EXPECTED[who] or time.monotonic() > deadline:
+            return status, said
+        time.sleep(0.5)
+
+
+def _token(target: Target, who: str) -> str:
+    return target.kube.run("create", "token", who, "-n", DEMO, f"--audience={AUDIENCE}").strip()
+
+
+def _answer(port: int, path: str, token: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException) as error:
+        raise LocalError(f"the gateway does not answer at the forwarded port {port}: {error}") from error
+    finally:
+        connection.close()
 
 
 def finish(target: Target, story: Story) -> None:
@@ -127,7 +178,10 @@ def finish(target: Target, story: Story) -> None:
         f"""
 Try next:
    {export}kubectl describe mdep digits -n {DEMO}
-   kubectl port-forward -n {DEMO} service/digits 8000:80    # then: curl localhost:8000/v2/models/digits
+   kubectl port-forward -n {SYSTEM} service/{GATEWAY} 8000:80 &
+   curl -H "Authorization: Bearer $(kubectl create token caller -n {DEMO} --audience={AUDIENCE})" \\
+     localhost:8000/{DEMO}/digits/v2/models/digits
+   kubectl logs -n {SYSTEM} deployment/{GATEWAY} -c envoy     # who asked what, and how it ended
    kubectl scale mdep digits -n {DEMO} --replicas=5          # more GPUs than there are: read STATUS
    kubectl patch mdep digits -n {DEMO} --type=merge -p '{{"spec": {{"model": {{"uri": "s3://models/digts/1"}}}}}}'
    kubectl get mdep -n {DEMO} -w                             # a typo, told; the old revision goes on serving

@@ -12,7 +12,7 @@ from modelyard_local.progress import Progress
 
 from .kube import Kube, program
 
-NEEDED = ("operator", "model-server", "trainer", "object-store")
+NEEDED = ("operator", "gateway", "model-server", "trainer", "object-store")
 
 
 @dataclass(frozen=True)

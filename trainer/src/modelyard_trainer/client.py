@@ -3,6 +3,7 @@
 import http.client
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,9 +15,10 @@ class ServerError(Exception):
 
 
 class Client:
-    """Talks to one model."""
+    """Talks to one model. A token is read anew for each request: the kubelet replaces those that it mounts."""
 
-    def __init__(self, url: str, timeout: float = 30.0) -> None:
+    def __init__(self, url: str, token: Path | None = None, timeout: float = 30.0) -> None:
+        self._token = token
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ServerError(f"{url}: expected http://host or http://host:port")
@@ -64,7 +66,10 @@ class Client:
 
     def _send(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
         try:
-            self._connection.request(method, self._base + path, body, {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json"}
+            if self._token is not None:
+                headers["Authorization"] = f"Bearer {self._token.read_text().strip()}"
+            self._connection.request(method, self._base + path, body, headers)
             response = self._connection.getresponse()
             return response.status, response.read()
         except (OSError, http.client.HTTPException) as error:

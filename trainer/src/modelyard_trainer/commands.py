@@ -51,7 +51,8 @@ def parser() -> argparse.ArgumentParser:
         "evaluate", help="send a held-out set through a running server and judge the answers"
     )
     evaluate.add_argument("recipe", choices=tuple(MODELS))
-    evaluate.add_argument("--url", required=True, help="http://host[:port] of the server")
+    evaluate.add_argument("--url", required=True, help="http://host[:port][/path] of the server or gateway")
+    evaluate.add_argument("--token", type=Path, metavar="FILE", help="file with a bearer token, for a gateway")
     evaluate.add_argument("--model", help="name in URLs (the recipe's own name when absent)")
     evaluate.add_argument("--samples", type=int, default=4, help="rows to show (4)")
     evaluate.add_argument("--batch", type=int, default=32, help="rows per request (32)")
@@ -114,6 +115,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
         max_rmse=arguments.max_rmse,
         wait=arguments.wait,
         data=arguments.data,
+        token=arguments.token,
     )
     verdict = evaluation.JUDGES[arguments.recipe](options)
     print(f"{'PASSED' if verdict.passed else 'FAILED'}: {verdict.text}", flush=True)

@@ -32,6 +32,7 @@ class Options(msgspec.Struct, frozen=True):
     max_rmse: float = 60.0
     wait: float = 120.0
     data: Path | None = None
+    token: Path | None = None
 
 
 def classifier(dataset: Dataset, input_name: str, options: Options) -> Verdict:
@@ -156,7 +157,7 @@ JUDGES: Mapping[str, Callable[[Options], Verdict]] = {
 
 def _send(rows: Array, input_name: str, options: Options) -> tuple[dict[str, list[object]], str]:
     """All rows in batches; every output's data joined, and a line about the traffic."""
-    client = Client(options.url)
+    client = Client(options.url, options.token)
     try:
         client.wait_ready(options.model, options.wait)
         version = client.metadata(options.model)["versions"][0]
