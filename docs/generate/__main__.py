@@ -11,6 +11,7 @@ def pages() -> dict[str, str]:
     return kinds.pages() | {
         "reasons.md": reasons.page(),
         "operator-settings.md": settings.operator_page(),
+        "gateway-settings.md": settings.gateway_page(),
         "model-package.md": packages.page(),
         "model-server.md": settings.server_page(),
         "metrics.md": metrics.page(),

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from modelyard_operator import crd
-from modelyard_operator.api import scalars
+from modelyard_operator.api import inference_key, scalars
 
 from .markdown import bounds, code, document, table
 
 # What a person calls a pattern; any other pattern is shown as it is.
 PATTERNS = {
     scalars.DURATION_PATTERN: "duration",
+    inference_key.TIME_PATTERN: "time in UTC, such as 2027-12-31T00:00:00Z",
     scalars.DNS_LABEL_PATTERN: "DNS label",
     r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$": "object name",
     scalars.RESOURCE_NAME_PATTERN: "extended resource",
@@ -19,6 +20,7 @@ SUMMARY = {
     "ModelDeployment": "Examples: [manifests/samples](../../manifests/samples).",
     "ModelRuntime": "How to write one: [write a model runtime](../how-to/write-a-model-runtime.md).",
     "AcceleratorProfile": "How it is used: [use GPUs](../how-to/use-gpus.md).",
+    "InferenceKey": "How it is used: [issue a key](../how-to/inference-keys.md).",
 }
 
 

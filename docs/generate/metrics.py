@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric
 
+import modelyard_gateway.metrics
 import modelyard_operator.metrics
 from modelyard_server.metrics import Metrics
 
@@ -15,15 +16,16 @@ Row = tuple[str, str, str, str]
 
 
 def page() -> str:
-    """Metrics of the operator and of the model server."""
+    """Metrics of the operator, of the gateway and of the model server."""
     intro = (
-        "How to scrape them, alerts and dashboards: [monitoring](../how-to/monitoring.md). Both processes export the "
+        "How to scrape them, alerts and dashboards: [monitoring](../how-to/monitoring.md). All processes export the "
         "figures of Python itself as well (`process_…`, `python_…`)."
     )
     return document(
         "Metrics",
         intro,
         "## Operator\n\n" + table(HEAD, _rows(vars(modelyard_operator.metrics).values())),
+        "## Gateway\n\nOf the process beside Envoy.\n\n" + table(HEAD, _rows(vars(modelyard_gateway.metrics).values())),
         "## Model server\n\n" + table(HEAD, sorted(_server_rows())),
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from modelyard_gateway import settings as gateway
 from modelyard_operator import settings as operator
 from modelyard_server import commands
 from modelyard_server import settings as server
@@ -48,7 +49,7 @@ def operator_page() -> str:
 def _default(field: Any) -> str:
     """The default as one would write it in the environment."""
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-    return ",".join(value) if isinstance(value, list) else _number(value)
+    return ",".join(value) if isinstance(value, list | tuple) else _number(value)
 
 
 def _number(value: object) -> str:
@@ -62,13 +63,25 @@ def _type(kind: Any) -> str:
             return _type(kind.type)
         case msgspec.inspect.LiteralType():
             return ", ".join(code(value) for value in kind.values)
-        case msgspec.inspect.ListType():
+        case msgspec.inspect.ListType() | msgspec.inspect.VarTupleType():
             return "list"
         case msgspec.inspect.IntType():
             return "integer" + bounds({"least": kind.ge, "most": kind.le}, "least", "most")
         case msgspec.inspect.FloatType():
             return f"number, more than {kind.gt}" if kind.gt is not None else f"number, at least {kind.ge}"
     return "text"
+
+
+def gateway_page() -> str:
+    """Settings of the gateway."""
+    info: Any = msgspec.inspect.type_info(gateway.Settings)
+    rows = []
+    for field in info.fields:
+        variable = gateway.PREFIX + field.name.upper()
+        meaning = field.type.extra_json_schema["description"]
+        rows.append((code(variable), _type(field.type), code(_default(field)), meaning))
+    intro = "The chart sets these from its [values](../../charts/modelyard/README.md)."
+    return document("Gateway settings", intro, table(("variable", "type", "default", "meaning"), rows))
 
 
 def server_page() -> str:

@@ -89,7 +89,9 @@ def test_both_containers_are_told_every_setting_and_understand_it(chart: Chart) 
     }
     found = containers(chart.objects(values))
     assert found["gateway"]["env"] == found["envoy"]["env"]
-    known = {PREFIX + field.upper() for field in Settings.__struct_fields__} - {f"{PREFIX}ADDRESS"}
+    known = {PREFIX + field.upper() for field in Settings.__struct_fields__} - {
+        f"{PREFIX}{one}" for one in ("ADDRESS", "LIMITS_URL")
+    }
     assert {one["name"] for one in found["gateway"]["env"]} == known
     settings = load(environment(found["gateway"]))
     assert (settings.namespaces, settings.audiences) == (("team-a", "team-b"), ("one", "two"))
@@ -155,3 +157,13 @@ def test_its_account_is_the_one_that_is_bound(chart: Chart) -> None:
     assert pod(objects)["serviceAccountName"] == "door"
     bindings = [o for o in objects if o["kind"] == "ClusterRoleBinding" and "gateway" in o["metadata"]["name"]]
     assert {(o["subjects"][0]["name"], o["subjects"][0]["namespace"]) for o in bindings} == {("door", NAMESPACE)}
+
+
+def test_only_the_process_is_told_where_limits_are_shared(chart: Chart) -> None:
+    objects = chart.objects({"gateway.limits.secretName": "limits", "gateway.limits.port": 6380})
+    told = {name: {one["name"]: one for one in found["env"]} for name, found in containers(objects).items()}
+    variable = "MODELYARD_GATEWAY_LIMITS_URL"
+    assert told["gateway"][variable]["valueFrom"] == {"secretKeyRef": {"name": "limits", "key": "url"}}
+    assert variable not in told["envoy"]
+    egress = only(objects, "NetworkPolicy", GATEWAY)["spec"]["egress"]
+    assert {"ports": [{"port": 6380, "protocol": "TCP"}]} in egress

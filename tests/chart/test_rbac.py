@@ -29,6 +29,10 @@ OPERATOR = {
     ("resource.k8s.io", "resourceclaims"): READ,
     ("", "pods"): READ,
     ("", "events"): TELL,
+    ("modelyard.dev", "inferencekeys"): "get list watch",
+    ("modelyard.dev", "inferencekeys/status"): "patch",
+    # Written and never read.
+    ("", "secrets"): "create patch",
 }
 CATALOG = {
     ("modelyard.dev", "modelruntimes"): READ,
@@ -40,7 +44,12 @@ BUNDLE = {
     ("modelyard.dev", "modelruntimes"): "create patch",
     ("modelyard.dev", "acceleratorprofiles"): "create patch",
 }
-GATEWAY = {("modelyard.dev", "modeldeployments"): READ, ("discovery.k8s.io", "endpointslices"): READ}
+GATEWAY = {
+    ("modelyard.dev", "modeldeployments"): READ,
+    ("discovery.k8s.io", "endpointslices"): READ,
+    ("modelyard.dev", "inferencekeys"): "get list watch",
+    ("modelyard.dev", "inferencekeys/status"): "patch",
+}
 INVOKER = {("modelyard.dev", "modeldeployments/inference"): "create"}
 LEASES = {("coordination.k8s.io", "leases"): "create get update"}
 VIEWER = {
@@ -48,12 +57,16 @@ VIEWER = {
     ("modelyard.dev", "modeldeployments"): "get list watch",
     ("modelyard.dev", "modeldeployments/status"): "get",
     ("modelyard.dev", "modeldeployments/scale"): "get",
+    ("modelyard.dev", "inferencekeys"): "get list watch",
+    ("modelyard.dev", "inferencekeys/status"): "get",
 }
 EDITOR = {
     ("modelyard.dev", "modeldeployments"): "get list watch create update patch delete deletecollection",
     ("modelyard.dev", "modeldeployments/status"): "get",
     ("modelyard.dev", "modeldeployments/scale"): "get update patch",
     ("modelyard.dev", "modeldeployments/inference"): "create",
+    ("modelyard.dev", "inferencekeys"): "get list watch create update patch delete deletecollection",
+    ("modelyard.dev", "inferencekeys/status"): "get",
 }
 NAMESPACES = ["team-a", "team-b"]
 
@@ -101,8 +114,10 @@ def test_the_tables_are_what_the_operator_watches_and_writes() -> None:
         ("modelyard.dev", "modeldeployments"): OPERATOR["modelyard.dev", "modeldeployments"],
         ("modelyard.dev", "modeldeployments/status"): "patch",
     }
-    events = used([resources.EVENTS], TELL)
-    assert expanded(OPERATOR) == used(watched, READ) | used(resources.WRITTEN.values(), OWNED) | events | expanded(own)
+    told = used([resources.EVENTS, resources.SECRETS], TELL)
+    keys = used([resources.INFERENCE_KEYS], "get list watch") | {("modelyard.dev", "inferencekeys/status", "patch")}
+    owned = used(resources.WRITTEN.values(), OWNED)
+    assert expanded(OPERATOR) == used(watched, READ) | owned | told | keys | expanded(own)
     assert expanded(CATALOG) == used([one for one in kinds if not one.namespaced], READ)
 
 
@@ -139,7 +154,8 @@ def test_the_operator_writes_what_its_release_brings_and_no_other(chart: Chart, 
 
 
 def test_the_gateway_reads_what_it_watches_and_asks_who_may_do_what(defaults: list[Object]) -> None:
-    assert expanded(GATEWAY) == used([directory.MODELS, directory.SLICES], READ)
+    keys = used([resources.INFERENCE_KEYS], "get list watch") | {("modelyard.dev", "inferencekeys/status", "patch")}
+    assert expanded(GATEWAY) == used([directory.MODELS, directory.SLICES], READ) | keys
     assert permissions(only(defaults, "ClusterRole", "modelyard-gateway")) == expanded(GATEWAY)
     account = ("ServiceAccount", "modelyard-gateway", NAMESPACE)
     bindings = [o for o in defaults if o["kind"] == "ClusterRoleBinding" and bound(o)[2:] == account]
@@ -183,7 +199,9 @@ def test_user_roles_join_kubernetes_own_roles(defaults: list[Object], role: str,
     assert {name.removeprefix(prefix) for name in labels if name.startswith(prefix)} == targets
 
 
-def test_no_role_has_a_wildcard_or_touches_secrets(defaults: list[Object], namespaced: list[Object]) -> None:
+def test_no_role_has_a_wildcard_or_reads_secrets(defaults: list[Object], namespaced: list[Object]) -> None:
     roles = [o for o in defaults + namespaced if o["kind"] in {"Role", "ClusterRole"}]
     granted = {part for role in roles for permission in permissions(role) for part in permission}
-    assert granted & {"*", "secrets", "bind", "escalate", "impersonate", "namespaces"} == set()
+    assert granted & {"*", "bind", "escalate", "impersonate", "namespaces"} == set()
+    of_secrets = {verb for role in roles for _, resource, verb in permissions(role) if resource == "secrets"}
+    assert of_secrets == {"create", "patch"}

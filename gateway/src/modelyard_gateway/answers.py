@@ -9,16 +9,32 @@ from msgspec import Struct
 from .envoy import REASON_HEADER
 
 Reason = Literal[
-    "NoToken", "InvalidToken", "Forbidden", "NoSuchPath", "NoSuchModel", "NotServing", "TooLarge", "CannotCheck", "Busy"
+    "NoToken",
+    "InvalidToken",
+    "InvalidKey",
+    "ExpiredKey",
+    "Forbidden",
+    "NoSuchPath",
+    "NoSuchModel",
+    "NotServing",
+    "TooLarge",
+    "CannotCheck",
+    "Busy",
+    "TooFast",
+    "BudgetSpent",
 ]
 STATUS: Mapping[Reason, int] = {
     "NoToken": 401,
     "InvalidToken": 401,
+    "InvalidKey": 401,
+    "ExpiredKey": 401,
     "Forbidden": 403,
     "NoSuchPath": 404,
     "NoSuchModel": 404,
     "TooLarge": 413,
     "Busy": 429,
+    "TooFast": 429,
+    "BudgetSpent": 429,
     "NotServing": 503,
     "CannotCheck": 503,
 }
@@ -31,15 +47,17 @@ _OPENAI_TYPE: Mapping[int, str] = {
     429: "rate_limit_error",
     503: "server_error",
 }
-RETRY_SECONDS: Mapping[Reason, int] = {"Busy": 1, "NotServing": 2, "CannotCheck": 1}
+_OPENAI_TYPE_OF: Mapping[Reason, str] = {"BudgetSpent": "insufficient_quota"}
+RETRY_SECONDS: Mapping[Reason, int] = {"Busy": 1, "NotServing": 2, "CannotCheck": 1, "TooFast": 1, "BudgetSpent": 3600}
 
 
 class Refused(Struct, frozen=True):
-    """Why a request does not get through; the message says what helps."""
+    """Why a request does not get through; the message says what helps, and `retry_seconds` when to try again."""
 
     reason: Reason
     message: str
     who: str = ""
+    retry_seconds: int = 0
 
     @property
     def status(self) -> int:
@@ -56,13 +74,14 @@ class Refused(Struct, frozen=True):
         found: dict[str, str] = {REASON_HEADER: self.reason}
         if self.status == 401:
             found["www-authenticate"] = 'Bearer realm="modelyard"'
-        if seconds := RETRY_SECONDS.get(self.reason):
+        if seconds := self.retry_seconds or RETRY_SECONDS.get(self.reason):
             found["retry-after"] = str(seconds)
         return found
 
     def body(self, path: str) -> bytes:
         """The answer as clients of this path read it: an OpenAI error object, or `{"error": …}`."""
         if "/chat/" in path or "/completions" in path or "/embeddings" in path or "/openai/" in path:
-            error = {"message": self.message, "type": _OPENAI_TYPE[self.status], "code": self.reason, "param": None}
+            kind = _OPENAI_TYPE_OF.get(self.reason, _OPENAI_TYPE[self.status])
+            error = {"message": self.message, "type": kind, "code": self.reason, "param": None}
             return msgspec.json.encode({"error": error})
         return msgspec.json.encode({"error": self.message})

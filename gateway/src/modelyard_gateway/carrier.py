@@ -40,12 +40,13 @@ def become_envoy(settings: Settings, environment: dict[str, str]) -> NoReturn:
 def arguments(program: str, file: Path, settings: Settings) -> list[str]:
     """How Envoy is called. Its hot restart needs shared memory and two Envoys; a pod has one.
 
-    Lines of the audit would wait for 10 s by default, and be lost with an Envoy that is killed.
+    Lines of the audit would wait for 10 s by default, and be lost with an Envoy that is killed; and limits and budgets
+    wait for the lines that tell what was used.
     """
     return [
         *(program, "--config-path", str(file), "--concurrency", str(settings.envoy_threads)),
         *("--log-level", _LEVELS[settings.log_level], "--disable-hot-restart"),
-        *("--file-flush-interval-msec", "1000"),
+        *("--file-flush-interval-msec", "100"),
     ]
 
 

@@ -85,6 +85,11 @@ class Directory:
             return None
         return Place(namespace, name, addresses(self.slices.of_model(namespace, name)))
 
+    def metadata(self, namespace: str, name: str) -> ObjectMeta | None:
+        """Metadata of a model; None when there is no such model."""
+        found = self.models.get(namespace, name)
+        return found.metadata if found else None
+
     def _slice_changed(self, found: Any) -> None:
         metadata = found.metadata
         if model := metadata.labels.get(LABEL_MODEL):

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from . import metrics
 from .access.authorizer import Allowed, Asked, Authorizer
 from .answers import STATUS, Refused
-from .envoy import AUTHORIZER, CLUSTER_HEADER, LENGTH_HEADER, PATH_HEADER, USER_HEADER
+from .envoy import AUTHORIZER, CLUSTER_HEADER, LENGTH_HEADER, PATH_HEADER, USER_HEADER, WARNING_HEADER
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -84,6 +84,7 @@ def _way(allowed: Allowed) -> Mapping[str, str]:
         CLUSTER_HEADER: allowed.cluster,
         PATH_HEADER: allowed.target.path,
         USER_HEADER: _header_value(allowed.who),
+        **({WARNING_HEADER: _header_value(allowed.warning)} if allowed.warning else {}),
     }
 
 

@@ -10,6 +10,7 @@ from modelyard_operator.cache import Key
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.credentials import Credentials
 from modelyard_operator.kube.informer import Informer
+from modelyard_operator.kube.resources import INFERENCE_KEYS
 from modelyard_operator.kube.throttle import Throttle
 from modelyard_operator.kube.transport import Transport
 from modelyard_operator.surroundings import Surroundings
@@ -17,6 +18,7 @@ from modelyard_operator.surroundings import Surroundings
 from . import directory, metrics, publishing
 from .access.authorizer import Authorizer, Rules
 from .access.reviews import Reviews
+from .accounts import Accounts
 from .directory import Directory
 from .door import Door
 from .envoy.bootstrap import socket
@@ -38,13 +40,15 @@ class Process:
         self._changed: dict[Key, float] = {}
         self._wake = asyncio.Event()
         self._directory = Directory(self._note)
-        # Reads only, and two lists: nothing to hold back.
+        self._accounts = Accounts(settings, self._transport, surroundings)
+        # Reads only, and few lists: nothing to hold back.
         client = Client(self._transport, Throttle(1e6, 10**6, self._clock), lambda: 0.0)
         self._informers = [
             Informer(client, resource, namespace, store, surroundings)
             for resource, store in (
                 (directory.MODELS, self._directory.models),
                 (directory.SLICES, self._directory.slices),
+                (INFERENCE_KEYS, self._accounts.ring.keys),
             )
             for namespace in settings.namespaces or ("",)
         ]
@@ -54,7 +58,7 @@ class Process:
             settings.audiences,
         )
         rules = Rules(settings.audiences, settings.domain, settings.longest_body)
-        self._authorizer = Authorizer(reviews, self._directory, rules, clock=self._clock)
+        self._authorizer = Authorizer(reviews, self._directory, rules, self._accounts.gatekeeper, clock=self._clock)
         self._publisher = publishing.Publisher(self._directory, settings.folder)
         self._stop = asyncio.Event()
         self.published = asyncio.Event()
@@ -64,7 +68,8 @@ class Process:
         publishing.prepare(self._settings)
         server = _server(Door(self._authorizer), str(socket(self._settings.folder)))
         serving = asyncio.create_task(server.serve())
-        others = [asyncio.create_task(one) for one in (*(one.run() for one in self._informers), self._publish())]
+        tasks = (*(one.run() for one in self._informers), self._publish(), self._accounts.run(self.published))
+        others = [asyncio.create_task(one) for one in tasks]
         stopping = asyncio.create_task(self._end_when_told())
         done, _ = await asyncio.wait([serving, stopping, *others], return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
@@ -72,6 +77,8 @@ class Process:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        if self.published.is_set():
+            await self._accounts.end()
         await self._transport.close()
         for task in done:
             task.result()

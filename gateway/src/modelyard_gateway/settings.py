@@ -33,6 +33,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     trusted_hops: Annotated[int, Meta(ge=0, le=10, description="proxies in front whose X-Forwarded-For counts")] = 0
     most_connections: Annotated[int, Meta(ge=1, description="clients' connections at once")] = 10_000
     reviews_per_second: Annotated[float, Meta(gt=0, description="questions to the API server, on average")] = 200.0
+    limits_url: Annotated[
+        str, Meta(description="address of the Valkey or Redis in which replicas share rate limits; none when empty")
+    ] = ""
+    usage_seconds: Annotated[float, Meta(gt=0, description="seconds between writes of usage to InferenceKeys")] = 30.0
     http_port: Annotated[int, Meta(ge=0, le=65535, description="port of /metrics, /healthz, /readyz")] = 8081
     namespaces: Annotated[
         tuple[Annotated[str, Meta(min_length=1)], ...],

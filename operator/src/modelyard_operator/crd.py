@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from .api.accelerator_profile import AcceleratorProfile
+from .api.inference_key import InferenceKey
 from .api.model_deployment import ModelDeployment
 from .api.model_runtime import ModelRuntime
 from .api.names import GROUP, VERSION
@@ -32,6 +33,7 @@ class Kind(NamedTuple):
     short: str
     scope: str
     columns: tuple[Column, ...]
+    scaled: bool = False
 
 
 AGE = Column("Age", ".metadata.creationTimestamp", "date")
@@ -53,6 +55,7 @@ KINDS = (
             Column("Revision", ".status.revision", priority=1),
             Column("Digest", ".status.model.digest", priority=1),
         ),
+        scaled=True,
     ),
     Kind(
         ModelRuntime,
@@ -73,6 +76,21 @@ KINDS = (
             Column("Resource", ".spec.resourceName"),
             Column("Price", ".spec.pricePerHour"),
             AGE,
+        ),
+    ),
+    Kind(
+        InferenceKey,
+        "inferencekeys",
+        "ikey",
+        "Namespaced",
+        (
+            Column("Status", ".status.summary"),
+            Column("Prefix", ".status.prefix"),
+            Column("Requests", ".status.usage.total.requests", "integer"),
+            Column("Last used", ".status.usage.lastUsed", "date"),
+            Column("Expires", ".spec.expiresAt"),
+            AGE,
+            Column("Secret", ".status.secret", priority=1),
         ),
     ),
 )
@@ -104,7 +122,7 @@ def document(kind: Kind) -> dict[str, Any]:
         "schema": {"openAPIV3Schema": schema},
     }
     if has_status:
-        version["subresources"] = {"status": {}, "scale": SCALE}
+        version["subresources"] = {"status": {}, **({"scale": SCALE} if kind.scaled else {})}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from .api.accelerator_profile import AcceleratorProfileSpec
 from .api.gpus import Gpu, GpuAlternative
+from .api.inference_key import InferenceKey, RateLimit, Rotation
 from .api.model_deployment import ModelDeployment, ModelDeploymentSpec, ModelSource, Server
 from .api.model_runtime import ModelRuntimeSpec
 
@@ -186,6 +187,26 @@ RULES: dict[type, list[Rule]] = {
             "!has(self.deviceClassName) || !has(self.shares)",
             "a claim (DRA) knows no shares: leave out shares or deviceClassName",
             ".deviceClassName",
+        ),
+    ],
+    InferenceKey: [
+        Rule(
+            "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?$')",
+            "metadata.name must hold only a-z, 0-9 and '-', and be at most 50 characters long: "
+            "it names the key's Secret and stands in every line of the audit log",
+        ),
+    ],
+    RateLimit: [
+        Rule(
+            "has(self.requestsPerMinute) || has(self.tokensPerMinute)",
+            "rateLimit must say requestsPerMinute, tokensPerMinute or both; leave it out for no limit",
+        ),
+    ],
+    Rotation: [
+        Rule(
+            "duration(self.overlap) <= duration('2160h')",
+            "rotation.overlap must be at most 2160h (90 days): a key that was replaced is to end",
+            ".overlap",
         ),
     ],
 }

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from . import __version__, handlers, heap, metrics
 from .bundler import Bundler
 from .caches import Caches
+from .keys.keeper import KeyKeeper
 from .kube import resources
 from .kube.client import Client
 from .kube.credentials import Credentials
@@ -92,6 +93,7 @@ class Process:
             surroundings.chance,
         )
         self._bundler = Bundler(self._client, self._caches, bundle, settings.installation())
+        self._keys = KeyKeeper(self._client, settings.namespaces, surroundings) if settings.inference_keys else None
         self._stop = asyncio.Event()
 
     def _made(self, kinds: Iterable[Resource]) -> list[Informer]:
@@ -115,6 +117,9 @@ class Process:
         lease = loop.create_task(self._lease.run())
         workers = [loop.create_task(self._work()) for _ in range(self._settings.workers)]
         workers.append(loop.create_task(self._bring()))
+        if self._keys:
+            background += [loop.create_task(informer.run()) for informer in self._keys.informers]
+            workers.append(loop.create_task(self._keep_keys(self._keys)))
         watcher = loop.create_task(self._models.run())
         logger.info("modelyard-operator %s started, watching %s", __version__, self._settings.namespaces or "all")
         stopping = loop.create_task(self._stop.wait())
@@ -170,6 +175,10 @@ class Process:
         """Write what the installation brings along."""
         await self._leading()
         await self._bundler.run()
+
+    async def _keep_keys(self, keeper: KeyKeeper) -> None:
+        await self._lease.acquired.wait()
+        await keeper.run()
 
     async def _work(self) -> None:
         """Reconcile one key after another."""

@@ -31,6 +31,9 @@ class Settings(Struct, frozen=True):
         list[dict[str, Any]],
         Meta(description="NetworkPolicyPeers that may reach the models, as JSON; everybody when empty"),
     ] = []
+    inference_keys: Annotated[bool, Meta(description="whether keys are made for InferenceKeys; needs a gateway")] = (
+        False
+    )
     workers: Annotated[int, Meta(ge=1, le=256, description="models reconciled at the same time")] = 16
     api_qps: Annotated[float, Meta(gt=0, description="requests a second to the API server, on average")] = 300.0
     api_burst: Annotated[int, Meta(ge=1, description="requests to the API server at once")] = 600

@@ -1,6 +1,7 @@
 """What a process finds around it: clocks, chance and the network. Made once, in `__main__`."""
 
 import random
+import secrets
 import ssl
 import time
 from collections.abc import Callable
@@ -26,4 +27,5 @@ class Surroundings(Struct, frozen=True):
     clock: Callable[[], float] = time.monotonic  # seconds since some moment; never goes back
     wall: Callable[[], datetime] = wall_time
     chance: Callable[[], float] = random.random  # from 0 up to, but not including, 1
+    secret: Callable[[int], bytes] = secrets.token_bytes  # so many bytes that nobody can guess
     connector: Callable[[ssl.SSLContext, int], aiohttp.BaseConnector] = tcp

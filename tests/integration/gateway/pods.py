@@ -6,8 +6,46 @@ import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from integration.gateway.netns import Network
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers of a server of OpenAI's protocol."""
+
+    protocol_version = "HTTP/1.1"
+
+    def chat(self, asked: dict[str, Any], held: threading.Event) -> None:
+        """As a server of OpenAI's protocol: a word for each token that is asked for, and usage."""
+        words, usage = asked["words"], {"prompt_tokens": 7, "completion_tokens": asked["words"]}
+        # What a model writes must not be taken for what the server says.
+        text = '"usage": {"prompt_tokens": 0, "completion_tokens": 0}'
+        if not asked.get("stream"):
+            told = {"choices": [{"message": {"content": text}}], "usage": {**usage, "total": {"x": 1}}}
+            self.plain(json.dumps(told).encode(), "application/json")
+            return
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream; charset=utf-8")
+        self.send_header("connection", "close")
+        self.end_headers()
+        events: list[dict[str, Any]] = [{"choices": [{"delta": {"content": text}}], "usage": None}] * words
+        if asked.get("include_usage"):
+            events = [*events, {"choices": [], "usage": usage}]
+        for one in events:
+            self.wfile.write(f"data: {json.dumps(one)}\n\n".encode())
+            self.wfile.flush()
+            held.wait()
+        self.wfile.write(b"data: [DONE]\n\n")
+        self.close_connection = True
+
+    def plain(self, payload: bytes, kind: str) -> None:
+        """Answer with these bytes."""
+        self.send_response(200)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
 
 
 class Pod:
@@ -16,11 +54,12 @@ class Pod:
     def __init__(self, network: Network, address: str, port: int = 8080) -> None:
         self.address, self.port = address, port
         self.requests = 0
+        # Cleared, it lets a stream wait before its next word.
+        self.held = threading.Event()
+        self.held.set()
         pod = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(Answers):
             def do_GET(self) -> None:
                 self._answer(b"")
 
@@ -29,6 +68,9 @@ class Pod:
 
             def _answer(self, body: bytes) -> None:
                 pod.requests += 1
+                if self.path.endswith("/chat/completions"):
+                    self.chat(json.loads(body), pod.held)
+                    return
                 if "stream" in self.path:
                     self._stream()
                     return
@@ -38,12 +80,7 @@ class Pod:
                     "headers": [[name.lower(), value] for name, value in self.headers.items()],
                     "bytes": len(body),
                 }
-                payload = json.dumps(told).encode()
-                self.send_response(200)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(payload)))
-                self.end_headers()
-                self.wfile.write(payload)
+                self.plain(json.dumps(told).encode(), "application/json")
 
             def _stream(self) -> None:
                 """Server-sent events, a tenth of a second apart."""

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from chart.rendering import NAMESPACE
 from integration.gateway.netns import Network, network
 from integration.running import Cluster, Object, eventually
@@ -112,6 +114,20 @@ class Gateway:
             except TimeoutError:
                 pass
             return answer
+
+    def kill_and_begin_anew(self) -> None:
+        """The process beside Envoy dies at once, and another one takes its place."""
+        assert self.beside
+        self.beside.end(signal.SIGKILL)
+        self.beside = self.beside.again()
+        eventually(self.answers)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Sum of all samples of a metric of the process that have these labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.process_port}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+        found = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+        return sum(one.value for one in found if one.name == name and labels.items() <= one.labels.items())
 
     def access_lines(self) -> list[Object]:
         """Lines of the audit."""

@@ -61,7 +61,7 @@ def test_the_command_writes_both_folders(tmp_path: Path, monkeypatch: pytest.Mon
     arguments = ["crd", "--manifests", str(tmp_path / "a"), "--chart", str(tmp_path / "b")]
     monkeypatch.setattr("sys.argv", arguments)
     crd.main()
-    assert len(list((tmp_path / "a").iterdir())) == len(list((tmp_path / "b").iterdir())) == 3
+    assert len(list((tmp_path / "a").iterdir())) == len(list((tmp_path / "b").iterdir())) == 4
 
 
 def test_the_command_writes_nothing_unasked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,8 @@
   value: {{ .Values.gateway.mostConnections | int64 | quote }}
 - name: MODELYARD_GATEWAY_REVIEWS_PER_SECOND
   value: {{ .Values.gateway.reviewsPerSecond | quote }}
+- name: MODELYARD_GATEWAY_USAGE_SECONDS
+  value: {{ .Values.gateway.usageSeconds | quote }}
 - name: MODELYARD_GATEWAY_TLS
   value: {{ ternary "/etc/modelyard/tls" "" (ne .Values.gateway.tls.secretName "") | quote }}
 - name: MODELYARD_GATEWAY_ENVOY_THREADS

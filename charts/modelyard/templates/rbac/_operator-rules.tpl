@@ -1,6 +1,6 @@
 {{/*
 The operator's permissions, once: the ClusterRole of the cluster mode or the Role of each watched namespace.
-Server-side apply that creates an object needs create and patch. No Secrets, no wildcards, no CRDs.
+Server-side apply that creates an object needs create and patch. No Secret is read; no wildcards, no CRDs.
 */}}
 {{- define "modelyard.operatorRules" }}
 - apiGroups: [modelyard.dev]
@@ -33,4 +33,16 @@ Server-side apply that creates an object needs create and patch. No Secrets, no 
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
+{{- if .Values.gateway.enabled }}
+# Keys for InferenceKeys: each is put into a Secret of its own. No Secret is ever read.
+- apiGroups: [modelyard.dev]
+  resources: [inferencekeys]
+  verbs: [get, list, watch]
+- apiGroups: [modelyard.dev]
+  resources: [inferencekeys/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create, patch]
+{{- end }}
 {{- end }}

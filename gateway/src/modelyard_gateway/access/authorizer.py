@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard_gateway.answers import Refused
 from modelyard_gateway.directory import Directory
+from modelyard_gateway.keys.gatekeeper import Gatekeeper, is_key, opens
 from modelyard_operator.kube.errors import ApiError
 
 from . import tokens
@@ -32,11 +34,12 @@ class Asked(Struct, frozen=True):
 
 
 class Allowed(Struct, frozen=True):
-    """The request may go to these pods."""
+    """The request may go to these pods; `warning` is for the answer."""
 
     cluster: str
     who: str
     target: Target
+    warning: str = ""
 
 
 class Rules(Struct, frozen=True):
@@ -55,12 +58,14 @@ class Authorizer:
         reviews: Reviews,
         directory: Directory,
         rules: Rules,
+        keys: Gatekeeper | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._reviews = reviews
         self._directory = directory
         self._rules = rules
+        self._keys = keys
         self._wall = wall
         self._identities: Remembered[bytes, Identity] = Remembered(
             MOST_IDENTITIES, lambda who: DENIED_SECONDS if who is NOBODY else ALLOWED_SECONDS, clock
@@ -74,6 +79,8 @@ class Authorizer:
         target = find(asked.path, asked.host, asked.content_type, self._rules.domain)
         try:
             token = tokens.bearer(asked.authorization)
+            if self._keys and is_key(token):
+                return await self._with_key(asked, self._keys, token, target)
             key = tokens.fingerprint(token)
             if (who := self._identities.known(key)) is None:
                 tokens.check(token, self._rules.audiences, self._wall())
@@ -86,7 +93,7 @@ class Authorizer:
         if who is NOBODY:
             return Refused("InvalidToken", f"the API server does not accept the token; {_hint(self._rules.audiences)}")
         if target is None:
-            return Refused("NoSuchPath", "paths are /{namespace}/{model}/v2/…, /v1/… and /openai/v1/…", who.name)
+            return _no_such_path(who.name)
         return await self._permitted(asked, key, who, target)
 
     async def _permitted(self, asked: Asked, key: bytes, who: Identity, target: Target) -> Allowed | Refused:
@@ -99,20 +106,46 @@ class Authorizer:
             # Also for a model that does not exist: who may not use a namespace learns nothing of what is in it.
             message = f"{who.name} may not `create modeldeployments/inference` of {name} in namespace {namespace}"
             return Refused("Forbidden", message, who.name)
+        return self._way(asked, who.name, target)
+
+    async def _with_key(self, asked: Asked, keys: Gatekeeper, token: str, target: Target | None) -> Allowed | Refused:
+        """The same for an InferenceKey, of which Kubernetes knows nothing."""
+        held = keys.identify(token)
+        if isinstance(held, Refused):
+            return held
+        if target is None:
+            return _no_such_path(held.name)
+        namespace, name = target.namespace, target.name
+        if not opens(held.key, namespace, self._directory.metadata(namespace, name), name):
+            message = f"the key {held.issued.prefix}… is not for {name} in namespace {namespace}"
+            return Refused("Forbidden", message, held.name)
+        way = self._way(asked, held.name, target)
+        if isinstance(way, Refused):
+            return way
+        admitted = await keys.admit(held)
+        return admitted if isinstance(admitted, Refused) else replace(way, warning=admitted.warning)
+
+    def _way(self, asked: Asked, who: str, target: Target) -> Allowed | Refused:
+        """Where a request goes that may go there."""
+        namespace, name = target.namespace, target.name
         place = self._directory.find(namespace, name)
         if place is None:
-            return Refused("NoSuchModel", f"there is no ModelDeployment {name} in namespace {namespace}", who.name)
+            return Refused("NoSuchModel", f"there is no ModelDeployment {name} in namespace {namespace}", who)
         if asked.length > self._rules.longest_body:
             message = f"the body has {asked.length} bytes; at most {self._rules.longest_body} are taken"
-            return Refused("TooLarge", message, who.name)
+            return Refused("TooLarge", message, who)
         cluster = place.cluster(target.protocol)
         if cluster is None:
-            return Refused("NotServing", f"no replica of {name} in namespace {namespace} is ready", who.name)
-        return Allowed(cluster, who.name, target)
+            return Refused("NotServing", f"no replica of {name} in namespace {namespace} is ready", who)
+        return Allowed(cluster, who, target)
 
 
 def _hint(audiences: Sequence[str]) -> str:
     return f"send `Authorization: Bearer TOKEN`, as `kubectl create token NAME --audience={audiences[0]}` makes it"
+
+
+def _no_such_path(who: str) -> Refused:
+    return Refused("NoSuchPath", "paths are /{namespace}/{model}/v2/…, /v1/… and /openai/v1/…", who)
 
 
 def _unchecked(error: ApiError) -> Refused:

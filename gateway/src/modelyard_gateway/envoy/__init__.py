@@ -5,6 +5,7 @@
     clusters    the pods of each model
     tls         the certificate for clients
     observing   figures and health, on a port of their own
+    usage       what Envoy tells of answers, for those who count
 
 Source: Envoy's API, https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/api
 """
@@ -20,5 +21,7 @@ PATH_HEADER = "x-modelyard-path"
 # Of a question to the authorizer, the length is that of the question.
 LENGTH_HEADER = "x-modelyard-length"
 REASON_HEADER = "x-modelyard-reason"
+# Of an answer that the client gets, what it should know.
+WARNING_HEADER = "x-modelyard-warning"
 AUTHORIZER = "modelyard.authorizer"
 ADMIN = "modelyard.admin"

@@ -14,8 +14,10 @@ from . import (
     REASON_HEADER,
     TYPE,
     USER_HEADER,
+    WARNING_HEADER,
     Resource,
     tls,
+    usage,
 )
 
 # Longer than the API server may take for the two questions that an unknown token costs.
@@ -76,10 +78,11 @@ def _manager(settings: Settings) -> Resource:
         "early_header_mutation_extensions": [
             {"name": "envoy.http.early_header_mutation.header_mutation", "typed_config": _early()}
         ],
-        "access_log": [_access_log()],
+        "access_log": [_access_log(), usage.usage_log(usage.usage_file(settings.folder))],
         "route_config": _routes(),
         "http_filters": [
             {"name": "envoy.filters.http.ext_authz", "typed_config": _authorization()},
+            usage.counter(),
             {"name": "envoy.filters.http.router", "typed_config": {"@type": _ROUTER}},
         ],
     }
@@ -111,6 +114,7 @@ def _authorization() -> Resource:
                 "allowed_client_headers": exact(
                     "content-type", "retry-after", "www-authenticate", REASON_HEADER, USER_HEADER
                 ),
+                "allowed_client_headers_on_success": exact(WARNING_HEADER),
             },
         },
         "allowed_headers": exact("authorization", "content-type", LENGTH_HEADER),
@@ -121,6 +125,7 @@ def _authorization() -> Resource:
 
 
 def _routes() -> Resource:
+    way: Resource = {"match": {"prefix": "/"}, "route": _action()}
     return {
         "name": "models",
         "virtual_hosts": [
@@ -130,36 +135,32 @@ def _routes() -> Resource:
                 # A client's token is not for the model.
                 "request_headers_to_remove": [CLUSTER_HEADER, LENGTH_HEADER, "authorization"],
                 "response_headers_to_remove": ["x-envoy-upstream-service-time", "x-envoy-decorator-operation"],
-                "routes": [
-                    {
-                        "match": {"prefix": "/"},
-                        "route": {
-                            "cluster_header": CLUSTER_HEADER,
-                            "cluster_not_found_response_code": "SERVICE_UNAVAILABLE",
-                            # An answer may take as long as the model and its queue allow; silence ends it.
-                            "timeout": "0s",
-                            "idle_timeout": "300s",
-                            "path_rewrite": f"%REQ({PATH_HEADER})%",
-                            "retry_policy": {
-                                # A request that reached a model may have been computed: it is never sent twice.
-                                "retry_on": "connect-failure",
-                                "num_retries": 2,
-                                "host_selection_retry_max_attempts": 3,
-                                "retry_host_predicate": [
-                                    {
-                                        "name": "envoy.retry_host_predicates.previous_hosts",
-                                        "typed_config": {
-                                            "@type": f"{TYPE}.extensions.retry.host.previous_hosts.v3"
-                                            ".PreviousHostsPredicate"
-                                        },
-                                    }
-                                ],
-                            },
-                        },
-                    }
-                ],
+                "routes": [usage.counted(way), way],
             }
         ],
+    }
+
+
+def _action() -> Resource:
+    return {
+        "cluster_header": CLUSTER_HEADER,
+        "cluster_not_found_response_code": "SERVICE_UNAVAILABLE",
+        # An answer may take as long as the model and its queue allow; silence ends it.
+        "timeout": "0s",
+        "idle_timeout": "300s",
+        "path_rewrite": f"%REQ({PATH_HEADER})%",
+        "retry_policy": {
+            # A request that reached a model may have been computed: it is never sent twice.
+            "retry_on": "connect-failure",
+            "num_retries": 2,
+            "host_selection_retry_max_attempts": 3,
+            "retry_host_predicate": [
+                {
+                    "name": "envoy.retry_host_predicates.previous_hosts",
+                    "typed_config": {"@type": f"{TYPE}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
+                }
+            ],
+        },
     }
 
 
@@ -189,6 +190,7 @@ def _access_log() -> Resource:
                     "milliseconds": "%DURATION%",
                     "client": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
                     "request_id": "%REQ(X-REQUEST-ID)%",
+                    **usage.tokens(),
                 }
             },
         },

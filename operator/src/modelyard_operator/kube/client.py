@@ -1,7 +1,7 @@
 """A thin client of the API server: typed reads, watches, server-side apply, fenced writes."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -118,6 +118,23 @@ class Client:
         body = msgspec.json.encode({"metadata": {"uid": metadata.uid, "labels": labels}})
         path = resource.path(metadata.namespace, metadata.name)
         return await self._write(Request("PATCH", resource.plural, path, body, MERGE, MANAGER), resource, "drift")
+
+    async def amend(self, resource: Resource, namespace: str, name: str, patch: Sequence[Any], reason: str) -> bytes:
+        """Change an object by JSON patch, whose tests say which object it must be; InvalidError when it is another."""
+        request = Request(
+            "PATCH", resource.plural, resource.path(namespace, name), msgspec.json.encode(patch), JSON_PATCH, MANAGER
+        )
+        return await self._write(request, resource, reason)
+
+    async def merge_status(self, resource: Resource, metadata: ObjectMeta, status: Mapping[str, Any]) -> bytes:
+        """Replace some fields of a status, if nobody changed the object since it was seen; ConflictError otherwise.
+
+        A field that is null goes.
+        """
+        seen = {"uid": metadata.uid, "resourceVersion": metadata.resource_version}
+        body = msgspec.json.encode({"metadata": seen, "status": status})
+        path = resource.path(metadata.namespace, metadata.name, "status")
+        return await self._write(Request("PATCH", resource.plural, path, body, MERGE, MANAGER), resource, "status")
 
     async def write_status(self, resource: Resource, metadata: ObjectMeta, status: object) -> bytes:
         """Replace the whole status, if the object still is the one that was seen; InvalidError when it is another."""

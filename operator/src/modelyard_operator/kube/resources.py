@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from modelyard_operator.api.accelerator_profile import AcceleratorProfile
+from modelyard_operator.api.inference_key import InferenceKey
 from modelyard_operator.api.model_deployment import ModelDeployment
 from modelyard_operator.api.model_runtime import ModelRuntime
 from modelyard_operator.api.names import API_VERSION, MANAGED_SELECTOR
@@ -46,6 +47,9 @@ MODEL_RUNTIMES = Resource("ModelRuntime", API_VERSION, "modelruntimes", ModelRun
 ACCELERATOR_PROFILES = Resource(
     "AcceleratorProfile", API_VERSION, "acceleratorprofiles", AcceleratorProfile, namespaced=False
 )
+INFERENCE_KEYS = Resource("InferenceKey", API_VERSION, "inferencekeys", InferenceKey)
+# Written, never read.
+SECRETS = Resource("Secret", "v1", "secrets", Child)
 NODES = Resource("Node", "v1", "nodes", Node, namespaced=False, reader=node_from_raw)
 PODS = Resource("Pod", "v1", "pods", Pod, selector=MANAGED_SELECTOR, reader=pod_from_raw)
 DEPLOYMENTS = Resource("Deployment", "apps/v1", "deployments", Child, selector=MANAGED_SELECTOR, reader=child_from_raw)
