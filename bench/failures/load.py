@@ -61,12 +61,14 @@ class Load:
         return Seen(len(chosen), len(failed), outage, dict(Counter(one.outcome for one in chosen)))
 
     def steady(self, seconds: float, limit: float) -> bool:
-        """Wait until nothing has failed for so long; whether that came within the limit."""
-        deadline = time.monotonic() + limit
+        """Wait until nothing has failed for so long from now on; whether that came within the limit."""
+        began = time.monotonic()
+        deadline = began + limit
         while time.monotonic() < deadline:
             self._stop.wait(0.5)
             with self._lock:
-                last = max((one.began for one in self._asked if one.outcome != "200"), default=0.0)
+                last = max((one.began for one in self._asked if one.outcome != "200"), default=began)
+            last = max(last, began)
             if time.monotonic() - last > seconds:
                 return True
         return False

@@ -1,4 +1,4 @@
-"""Pages of settings: the operator's, the model server's, and the command line of the latter."""
+"""Pages of settings: the operator's, the gateway's, the model server's, and the command line of the latter."""
 
 import argparse
 import ast
@@ -46,6 +46,20 @@ def operator_page() -> str:
     return document("Operator settings", intro, table(("flag", "variable", "type", "default", "meaning"), rows))
 
 
+def gateway_page() -> str:
+    """Settings of the gateway."""
+    info: Any = msgspec.inspect.type_info(gateway.Settings)
+    rows = []
+    for field in info.fields:
+        meaning = field.type.extra_json_schema["description"]
+        rows.append((code(gateway.PREFIX + field.name.upper()), _type(field.type), code(_default(field)), meaning))
+    intro = (
+        "Environment of both containers of a gateway: Envoy is started from the settings of the process beside it. "
+        "The chart sets them from its [values](../../charts/modelyard/README.md)."
+    )
+    return document("Gateway settings", intro, table(("variable", "type", "default", "meaning"), rows))
+
+
 def _default(field: Any) -> str:
     """The default as one would write it in the environment."""
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
@@ -70,18 +84,6 @@ def _type(kind: Any) -> str:
         case msgspec.inspect.FloatType():
             return f"number, more than {kind.gt}" if kind.gt is not None else f"number, at least {kind.ge}"
     return "text"
-
-
-def gateway_page() -> str:
-    """Settings of the gateway."""
-    info: Any = msgspec.inspect.type_info(gateway.Settings)
-    rows = []
-    for field in info.fields:
-        variable = gateway.PREFIX + field.name.upper()
-        meaning = field.type.extra_json_schema["description"]
-        rows.append((code(variable), _type(field.type), code(_default(field)), meaning))
-    intro = "The chart sets these from its [values](../../charts/modelyard/README.md)."
-    return document("Gateway settings", intro, table(("variable", "type", "default", "meaning"), rows))
 
 
 def server_page() -> str:

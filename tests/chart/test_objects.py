@@ -71,3 +71,5 @@ def test_the_notes_tell_the_next_commands(chart: Chart) -> None:
     assert yaml.safe_load(manifest)["kind"] == "ModelDeployment"
     assert len(manifest.strip().splitlines()) <= 6
     assert "kubectl get mdep -n team-a -w" in notes
+    assert "kubectl create token me --audience=modelyard.dev/inference -n team-a" in notes
+    assert "http://localhost:8000/team-a/digits/v2/models/digits" in notes

@@ -1,5 +1,7 @@
 """The operator's pod: hardened, probed, spread, and told exactly the settings it knows."""
 
+from typing import Any
+
 import pytest
 
 from chart.rendering import NAMESPACE, Chart, Object, only
@@ -103,6 +105,20 @@ def test_models_are_reached_by_the_gateway_and_by_whom_the_values_name(chart: Ch
     ]
     gateway = only(chart.objects(), "Deployment", "modelyard-gateway")["spec"]["template"]["metadata"]["labels"]
     assert clients[0]["podSelector"]["matchLabels"].items() <= gateway.items()
+
+
+@pytest.mark.parametrize(
+    ("values", "address"),
+    [
+        ({}, f"http://modelyard-gateway.{NAMESPACE}.svc"),
+        ({"gateway.service.port": 8000}, f"http://modelyard-gateway.{NAMESPACE}.svc:8000"),
+        ({"gateway.tls.secretName": "door"}, f"https://modelyard-gateway.{NAMESPACE}.svc"),
+        ({"gateway.url": "https://models.example.com"}, "https://models.example.com"),
+        ({"gateway.enabled": False}, None),
+    ],
+)
+def test_models_are_told_the_address_of_the_gateway(chart: Chart, values: dict[str, Any], address: str | None) -> None:
+    assert environment(chart.objects(values)).get("MODELYARD_GATEWAY_URL") == address
 
 
 @pytest.mark.parametrize("value", ["gateway.enabled", "gateway.only"])

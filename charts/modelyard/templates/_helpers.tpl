@@ -51,6 +51,13 @@ app.kubernetes.io/component: gateway
 {{- .Values.gateway.service.port | default (ternary 443 80 (ne .Values.gateway.tls.secretName "")) -}}
 {{- end -}}
 
+{{/* Address of the gateway inside the cluster, or the one that the values name. */}}
+{{- define "modelyard.gatewayUrl" -}}
+{{- $scheme := ternary "https" "http" (ne .Values.gateway.tls.secretName "") -}}
+{{- $port := ternary "" (printf ":%v" .Values.gateway.service.port) (has (int .Values.gateway.service.port) (list 0 (ternary 443 80 (eq $scheme "https")))) -}}
+{{- .Values.gateway.url | default (printf "%s://%s.%s.svc%s" $scheme (include "modelyard.gatewayName" .) .Release.Namespace $port) -}}
+{{- end -}}
+
 {{- define "modelyard.labels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -25,7 +25,7 @@ from .kube.throttle import Throttle
 from .kube.transport import SILENCE_SECONDS, Transport
 from .lease import Leadership
 from .model_watch import ModelWatch
-from .reconcile import Reconciler
+from .reconcile import Entrance, Reconciler
 from .render import Manifest
 from .report import Reporter
 from .revision import Defaults
@@ -75,7 +75,7 @@ class Process:
             self._client,
             self._caches,
             _defaults(settings),
-            settings.clients,
+            Entrance(settings.clients, settings.gateway_url),
             again,
             self._reporter,
             self._discovery.doubt,

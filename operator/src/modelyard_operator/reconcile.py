@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
+from msgspec import Struct
 
 from .api.model_deployment import ModelDeployment
 from .cache import Key
@@ -19,6 +20,7 @@ from .policies import PolicyKeeper
 from .presence import forget_if_gone
 from .reasons import Reason, Unresolved
 from .render import Manifest
+from .render.service import url
 from .report import Reporter
 from .revision import Defaults
 from .strays import Strays
@@ -34,6 +36,13 @@ TERMINATING_SECONDS = 60.0
 LOOK_SECONDS = 30.0
 
 
+class Entrance(Struct, frozen=True):
+    """How clients come to models: whom the NetworkPolicy lets in (everybody when empty), the gateway's address."""
+
+    clients: Sequence[Manifest] = ()
+    gateway: str = ""
+
+
 class Reconciler:
     """Makes the cluster what the ModelDeployments say."""
 
@@ -42,7 +51,7 @@ class Reconciler:
         client: Client,
         caches: Caches,
         defaults: Defaults,
-        clients: Sequence[Manifest],
+        entrance: Entrance,
         again: Callable[[Key, float], None],
         reporter: Reporter,
         doubt: Callable[[], None],
@@ -55,7 +64,8 @@ class Reconciler:
         self._reporter = reporter
         self._doubt = doubt
         self._children = Children(client, caches, again, clock)
-        self._policies = PolicyKeeper(client, caches, self._children, clients, again, clock)
+        self._policies = PolicyKeeper(client, caches, self._children, entrance.clients, again, clock)
+        self._entrance = entrance
         self._strays = Strays(client, caches, self._children, again, clock)
 
     async def reconcile(self, key: Key) -> None:
@@ -81,7 +91,7 @@ class Reconciler:
         for kind, child in decision.same:
             self._caches[resources.WRITTEN[kind]].compared(child)
         errors = await self._act(model, decision)
-        facts = decision.facts
+        facts = msgspec.structs.replace(decision.facts, url=url(model, self._entrance.gateway))
         if _is_ending(errors):
             # The model goes with its namespace; there is nothing to mend and nobody to tell.
             self._again(key, TERMINATING_SECONDS)

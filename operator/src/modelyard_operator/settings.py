@@ -34,6 +34,9 @@ class Settings(Struct, frozen=True):
     inference_keys: Annotated[bool, Meta(description="whether keys are made for InferenceKeys; needs a gateway")] = (
         False
     )
+    gateway_url: Annotated[
+        str, Meta(description="address of the gateway, for status.url; each model's own Service when empty")
+    ] = ""
     workers: Annotated[int, Meta(ge=1, le=256, description="models reconciled at the same time")] = 16
     api_qps: Annotated[float, Meta(gt=0, description="requests a second to the API server, on average")] = 300.0
     api_burst: Annotated[int, Meta(ge=1, description="requests to the API server at once")] = 600

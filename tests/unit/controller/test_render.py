@@ -8,6 +8,7 @@ from builders import DEFAULTS, catalog, model, runtime
 from modelyard_operator.render.fetch import fetch_container, fetch_volumes
 from modelyard_operator.render.network_policy import network_policy
 from modelyard_operator.render.server import server_container
+from modelyard_operator.render.service import url
 from modelyard_operator.revision import Defaults, Resolved, resolve
 
 
@@ -42,6 +43,11 @@ def test_a_runtime_without_grpc_has_one_port() -> None:
 
 def test_a_runtime_without_a_command_uses_the_image_s_own() -> None:
     assert "command" not in server_container(resolved(command=[]), "digits")
+
+
+def test_a_model_is_found_below_the_gateway_or_at_its_own_service() -> None:
+    assert url(model(), "https://models.example.com/") == "https://models.example.com/team/digits"
+    assert url(model()) == "http://digits.team.svc"
 
 
 def test_clients_of_a_namespace_s_models_are_everybody_or_those_who_are_named() -> None:

@@ -32,6 +32,7 @@ def service(parent: ModelDeployment) -> Manifest:
     )
 
 
-def url(parent: ModelDeployment) -> str:
-    """Where clients inside the cluster find the model."""
-    return f"http://{parent.metadata.name}.{parent.metadata.namespace}.svc"
+def url(parent: ModelDeployment, gateway: str = "") -> str:
+    """Where clients find the model: below the address of the gateway, or without one at its own Service."""
+    name, namespace = parent.metadata.name, parent.metadata.namespace
+    return f"{gateway.rstrip('/')}/{namespace}/{name}" if gateway else f"http://{name}.{namespace}.svc"
