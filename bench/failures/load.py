@@ -91,7 +91,9 @@ class Load:
             return f"{answer.status} {reason}".strip()
         except TimeoutError:
             return "no answer in 10 s"
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
+            return error.strerror or type(error).__name__
+        except http.client.HTTPException as error:
             return type(error).__name__
         finally:
             connection.close()
