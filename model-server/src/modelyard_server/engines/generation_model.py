@@ -8,23 +8,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from modelyard_server.engines import threads, torch_device
 from modelyard_server.engines.model import LoadOptions, Model
 from modelyard_server.errors import StartupError
-from modelyard_server.generation import chat, precision, tokenizer, weight_files
+from modelyard_server.generation import chat, gguf_file, precision, tokenizer, weight_files
 from modelyard_server.generation.chat import ChatTemplate
 from modelyard_server.generation.chunks import Chunk
 from modelyard_server.generation.configuration import DecoderConfig
 from modelyard_server.generation.decoder import Decoder
 from modelyard_server.generation.tokenizer import Tokenizer
+from modelyard_server.generation.weights import Weights
 from modelyard_server.package.card import ModelCard
 from modelyard_server.package.files import Package
 from modelyard_server.protocol.datatypes import Array
 
 log = logging.getLogger(__name__)
-Parts = tuple[DecoderConfig, dict[str, Tensor], Tokenizer, ChatTemplate | None]
+Parts = tuple[DecoderConfig, Weights, Tokenizer, ChatTemplate | None]
 
 
 class GenerationModel:
@@ -89,11 +89,8 @@ def load(package: Package, options: LoadOptions) -> Model:
     if words.size > config.vocabulary:
         message = f"tokenizer: {words.size} tokens, the network knows {config.vocabulary}"
         raise StartupError("LoadFailed", message)
-    if device != "cpu":
-        weights = {name: weight.to(device) for name, weight in weights.items()}
     form = precision.choose(options.precision, weights, device)
-    decoder = Decoder(config, weights, form.dtype, form.pack)
-    del weights
+    decoder = Decoder(config, weights.wanted(form.dtype, device), form.dtype, form.pack)
     context = min(config.context, options.max_context)
     model = GenerationModel(card, decoder, (words, template), (options.max_sequences, context))
     if device == "cpu":
@@ -116,13 +113,12 @@ def _folder(root: Path) -> Parts:
 
 
 def _gguf(package: Package) -> Parts:
-    reader = weight_files.open_gguf(gguf_file(package))
-    fields = weight_files.gguf_fields(reader)
-    config, weights = weight_files.from_gguf(reader, fields)
-    return config, weights, tokenizer.from_gguf(fields), chat.from_gguf(fields)
+    file = gguf_file.read(file_of(package))
+    config, weights = weight_files.from_gguf(file)
+    return config, weights, tokenizer.from_gguf(file.fields), chat.from_gguf(file.fields)
 
 
-def gguf_file(package: Package) -> Path:
+def file_of(package: Package) -> Path:
     """The file that model.yaml names, or the only one there is."""
     if package.card.weights:
         return package.root / package.card.weights

@@ -12,9 +12,10 @@ Rooms without torch:
     generation     one answer while it grows           generator  all of them, on the event loop
     runner         one step on the inference thread    model      what generation needs of a loaded model
     rows           a tensor of texts as answers        disconnect clients that go
-    tokenizer, chat, constraints   vocabulary, chat template, JSON schemas
+    tokenizer, sentencepieces, chat, constraints   vocabulary, chat template, JSON schemas and calls
+    gguf_file      metadata and stored tensors of a GGUF file
 Rooms with torch:
     decoder        the network and its cache           attention  which token looks at what in a step
     linear         forms of a matrix                   precision  which form is worth it, measured at load
-    weight_files   safetensors and GGUF under one set of names
+    weight_files   safetensors and GGUF under one set of names     weights  tensors that are read when asked for
 """

@@ -5,7 +5,7 @@ Sources: the configuration classes of transformers; the key names of the GGUF sp
 
 from collections.abc import Mapping
 from math import pi
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -15,6 +15,14 @@ SUPPORTED = ("llama", "mistral", "qwen2", "qwen3")
 """Values of `model_type` (transformers). SmolLM, SmolLM2 and TinyLlama are `llama`."""
 SUPPORTED_GGUF = ("llama", "qwen2", "qwen3")
 """Values of `general.architecture` (GGUF). Mistral's files say `llama`."""
+
+
+Size = Annotated[int, msgspec.Meta(ge=1, le=1 << 27)]
+
+
+def checked(config: "DecoderConfig") -> "DecoderConfig":
+    """What a file says may be missing or of another kind, whatever the types promise. Raises ValueError."""
+    return msgspec.convert(msgspec.to_builtins(config), DecoderConfig)
 
 
 class Llama3Scaling(msgspec.Struct, frozen=True):
@@ -29,14 +37,14 @@ class Llama3Scaling(msgspec.Struct, frozen=True):
 class DecoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Sizes and constants of one decoder of the Llama family."""
 
-    layers: int
-    hidden: int
-    intermediate: int
-    heads: int
-    kv_heads: int
-    head_size: int
-    vocabulary: int
-    context: int
+    layers: Annotated[int, msgspec.Meta(ge=1, le=1024)]
+    hidden: Size
+    intermediate: Size
+    heads: Size
+    kv_heads: Size
+    head_size: Size
+    vocabulary: Size
+    context: Size
     """Tokens of prompt and answer together that the model was made for."""
     norm_epsilon: float
     rope_base: float

@@ -6,10 +6,11 @@ attention, RMS norm, rotary embedding, SwiGLU; query and key norms of Qwen3 and 
 hold them.
 """
 
+import mmap
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 
 import msgspec
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -45,8 +46,8 @@ class Decoder:
         self.device = self._embedding.device
         self._layers = [_layer(weights, f"model.layers.{n}.", (dtype, pack)) for n in range(config.layers)]
         self._norm = weights["model.norm.weight"].to(dtype)
-        output = weights["model.embed_tokens.weight" if config.tied else "lm_head.weight"]
-        self._output = pack(output.to(dtype), None)
+        output = self._embedding if config.tied else weights["lm_head.weight"].to(dtype)
+        self._output = pack(output, None)
         self._cosines, self._sines = _angles(config, dtype, self.device, weights.get("rope_factors"))
 
     @property
@@ -129,11 +130,13 @@ class Cache:
 
 
 def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Zeros, since a masked NaN is still a NaN. On a CPU the kernel gives a page of memory at its first write only."""
+    """Zeros, since a masked NaN is still a NaN. On a CPU the kernel gives a page of memory at its first write only; a
+    huge page would be given whole for the first token of a slot."""
     if device.type != "cpu":
         return torch.zeros(shape, dtype=dtype, device=device)
-    size = {torch.float32: np.uint32, torch.bfloat16: np.uint16}[dtype]
-    return torch.from_numpy(np.zeros(shape, size)).view(dtype)
+    memory = mmap.mmap(-1, prod(shape) * dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return torch.frombuffer(memory, dtype=dtype).view(shape)
 
 
 def _layer(weights: Mapping[str, Tensor], prefix: str, how: tuple[torch.dtype, Pack]) -> Layer:

@@ -18,6 +18,8 @@ TOKENS = (1, 8)
 """Tokens of a step to measure with: one answer, and eight."""
 LAYERS = 6
 """Layers to measure with: enough that their weights do not stay in the CPU's cache."""
+ENOUGH = 1 << 26
+"""Weights to measure with, at most; one layer of a large model is enough."""
 log = logging.getLogger(__name__)
 
 
@@ -45,10 +47,11 @@ def choose(asked: Precision, weights: Mapping[str, Tensor], device: str) -> Form
         return FLOAT32 if asked == "float32" else Form("bfloat16", torch.bfloat16, Plain)
     if asked == "float32":
         return FLOAT32
+    sample = _sample(weights)
     if asked == "bfloat16":
-        return BFLOAT16 if _works(BFLOAT16, weights) else FLOAT32
+        return FLOAT32 if _seconds(BFLOAT16, sample) is None else BFLOAT16
     forms = [FLOAT32, BFLOAT16] if asked == "auto" else [FLOAT32, BFLOAT16, INT8]
-    return fastest([(form, seconds) for form in forms if (seconds := _seconds(form, weights)) is not None])
+    return fastest([(form, seconds) for form in forms if (seconds := _seconds(form, sample)) is not None])
 
 
 def fastest(measured: Sequence[tuple[Form, float]]) -> Form:
@@ -64,14 +67,21 @@ def fastest(measured: Sequence[tuple[Form, float]]) -> Form:
     return chosen
 
 
-def _works(form: Form, weights: Mapping[str, Tensor]) -> bool:
-    return _seconds(form, weights) is not None
+def _sample(weights: Mapping[str, Tensor]) -> list[Tensor]:
+    """Matrices of the first layers."""
+    sample: list[Tensor] = []
+    for layer in range(LAYERS):
+        names = [
+            name for name in weights if name.startswith(f"model.layers.{layer}.") and name.endswith("_proj.weight")
+        ]
+        sample += [weights[name] for name in names]
+        if sum(weight.numel() for weight in sample) >= ENOUGH:
+            break
+    return sample
 
 
-def _seconds(form: Form, weights: Mapping[str, Tensor]) -> float | None:
+def _seconds(form: Form, sample: Sequence[Tensor]) -> float | None:
     """Time of the layers' matrices for one and for eight tokens; None where this build of torch has no such form."""
-    layers = tuple(f"model.layers.{layer}." for layer in range(LAYERS))
-    sample = [weight for name, weight in weights.items() if name.startswith(layers) and weight.ndim == 2]
     try:
         with torch.inference_mode():
             packed = [(form.pack(weight.to(form.dtype), None), weight.shape[1]) for weight in sample]

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer as Fast
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from modelyard_server.errors import StartupError
+from modelyard_server.generation import sentencepieces
 
 CONTROL, USER_DEFINED = 3, 4
 """Token types of GGUF: control tokens are never text; user-defined ones are, in one piece."""
@@ -65,35 +66,54 @@ def from_folder(root: Path) -> Tokenizer:
 
 
 def from_gguf(fields: Mapping[str, Any]) -> Tokenizer:
-    """The byte-level vocabulary of a GGUF file. Raises StartupError."""
+    """The vocabulary of a GGUF file, byte-level or SentencePiece's BPE. Raises StartupError."""
     kind, cut = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre", "gpt-2")
-    if kind != "gpt2" or cut not in SUPPORTED_PRE:
-        names = ", ".join(SUPPORTED_PRE)
-        raise StartupError(
-            "LoadFailed",
-            f"tokenizer.ggml.model is {kind!r} with pre {cut!r}; served are gpt2 with {names}. Convert the model to "
-            "format transformers, whose tokenizer.json says it all",
-        )
-    texts: list[str] = fields["tokenizer.ggml.tokens"]
+    try:
+        if kind == "llama":
+            fast = sentencepieces.tokenizer(fields)
+        elif kind == "gpt2" and cut in SUPPORTED_PRE:
+            fast = _byte_level(fields, cut)
+        else:
+            raise _unsupported(kind, cut)
+        _add_special(fast, fields, usual=kind == "llama")
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise StartupError("LoadFailed", f"tokenizer.ggml: the vocabulary is not complete: {error}") from error
+    return Tokenizer(fast)
+
+
+def _unsupported(kind: object, cut: object) -> StartupError:
+    names = ", ".join(SUPPORTED_PRE)
+    return StartupError(
+        "LoadFailed",
+        f"tokenizer.ggml.model is {kind!r} with pre {cut!r}; served are llama, and gpt2 with {names}. Convert the "
+        "model to format transformers, whose tokenizer.json says it all",
+    )
+
+
+def _byte_level(fields: Mapping[str, Any], cut: str) -> Fast:
     merges = [tuple(merge.split(" ", 1)) for merge in fields["tokenizer.ggml.merges"]]
-    vocabulary = {text: number for number, text in enumerate(texts)}
+    vocabulary = {text: number for number, text in enumerate(fields["tokenizer.ggml.tokens"])}
     fast = Fast(models.BPE(vocab=vocabulary, merges=merges, fuse_unk=False, byte_fallback=False))
     if cut == "qwen2":
         fast.normalizer = normalizers.NFC()
     fast.pre_tokenizer = _pre_tokenizer(cut)
     fast.decoder = decoders.ByteLevel()
+    return fast
+
+
+def _add_special(fast: Fast, fields: Mapping[str, Any], *, usual: bool) -> None:
+    """Tokens that are never text, or text in one piece; and the first token, which is `usual` where nothing is said."""
+    texts: list[str] = fields["tokenizer.ggml.tokens"]
     kinds = fields.get("tokenizer.ggml.token_type", [])
-    added = [
+    fast.add_tokens([
         tokenizers.AddedToken(text, special=kind == CONTROL, normalized=False)
         for text, kind in zip(texts, kinds, strict=False)
         if kind in (CONTROL, USER_DEFINED)
-    ]
-    fast.add_tokens(added)
+    ])  # fmt: skip
     first = fields.get("tokenizer.ggml.bos_token_id")
-    if fields.get("tokenizer.ggml.add_bos_token", False) and first is not None:
+    if fields.get("tokenizer.ggml.add_bos_token", usual) and first is not None:
         name = texts[first]
         fast.post_processor = processors.TemplateProcessing(single=f"{name} $A", special_tokens=[(name, first)])
-    return Tokenizer(fast)
 
 
 def _pre_tokenizer(cut: str) -> pre_tokenizers.PreTokenizer:

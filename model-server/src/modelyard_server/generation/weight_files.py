@@ -1,4 +1,4 @@
-"""Weights from disk under transformers' names: safetensors as they are, GGUF dequantised. No code is run."""
+"""Configuration and weights from disk under transformers' names, safetensors or GGUF. No code is run."""
 
 import json
 import re
@@ -6,16 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gguf
-import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
-
 from modelyard_server.errors import StartupError
 from modelyard_server.generation import configuration
 from modelyard_server.generation.configuration import DecoderConfig
+from modelyard_server.generation.gguf_file import GgufFile
+from modelyard_server.generation.weights import FromGguf, Weights, of_safetensors
 
 _NAMES = {
     "token_embd": "model.embed_tokens",
@@ -49,7 +44,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def from_folder(root: Path) -> tuple[DecoderConfig, dict[str, Tensor]]:
+def from_folder(root: Path) -> tuple[DecoderConfig, Weights]:
     """A directory of transformers: config.json and all *.safetensors. Raises StartupError."""
     if not (root / "config.json").is_file():
         raise StartupError("LoadFailed", "config.json: no such file in the package; format transformers needs it")
@@ -58,43 +53,22 @@ def from_folder(root: Path) -> tuple[DecoderConfig, dict[str, Tensor]]:
     paths = sorted(root.glob("*.safetensors"))
     if not paths:
         raise StartupError("LoadFailed", "*.safetensors: no such file in the package; save the weights as safetensors")
-    weights: dict[str, Tensor] = {}
-    for path in paths:
-        try:
-            weights |= load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise StartupError("LoadFailed", f"{path.name}: not readable as safetensors: {error}") from error
-    check(config, weights)
+    weights = of_safetensors(paths)
+    check(config, weights.shapes)
     return config, weights
 
 
-def gguf_fields(reader: gguf.GGUFReader) -> dict[str, Any]:
-    """All metadata of a file as plain values."""
-    return {name: field.contents() for name, field in reader.fields.items()}
-
-
-def open_gguf(path: Path) -> gguf.GGUFReader:
-    """Map a file. Raises StartupError."""
-    if not path.is_file():
-        raise StartupError("LoadFailed", f"{path.name}: no such file in the package")
-    try:
-        return gguf.GGUFReader(path)
-    except (ValueError, KeyError, IndexError, OSError, OverflowError) as error:
-        raise StartupError("LoadFailed", f"{path.name}: not readable as GGUF: {error}") from error
-
-
-def from_gguf(reader: gguf.GGUFReader, fields: Mapping[str, Any]) -> tuple[DecoderConfig, dict[str, Tensor]]:
-    """Configuration and dequantised float32 weights of a GGUF file. Raises StartupError."""
-    tied = all(tensor.name != "output.weight" for tensor in reader.tensors)
-    config = _complete(lambda: configuration.from_gguf(fields, tied=tied), "GGUF metadata")
-    weights = {}
-    for tensor in reader.tensors:
-        values = torch.from_numpy(np.array(gguf.quants.dequantize(tensor.data, tensor.tensor_type), np.float32))
-        name = transformers_name(tensor.name)
-        if config.interleaved_rope and (".q_proj." in name or ".k_proj." in name):
-            values = halves(values, config.head_size)
-        weights[name] = values
-    check(config, weights)
+def from_gguf(file: GgufFile) -> tuple[DecoderConfig, Weights]:
+    """Configuration and weights of a GGUF file. Raises StartupError."""
+    tied = "output.weight" not in file.tensors
+    config = _complete(lambda: configuration.from_gguf(file.fields, tied=tied), "GGUF metadata")
+    stored = {}
+    for theirs, tensor in file.tensors.items():
+        name = transformers_name(theirs)
+        turned = config.interleaved_rope and (".q_proj." in name or ".k_proj." in name)
+        stored[name] = FromGguf(tensor, config.head_size if turned else 0)
+    weights = Weights(stored)
+    check(config, weights.shapes)
     return config, weights
 
 
@@ -108,20 +82,14 @@ def transformers_name(name: str) -> str:
     return f"{_NAMES.get(stem, stem)}.{kind}"
 
 
-def halves(rows: Tensor, head_size: int) -> Tensor:
-    """Rows of a query or key matrix (or its bias) from neighbours that rotate together to elements i and i + half."""
-    shape = rows.shape
-    return rows.reshape(-1, head_size // 2, 2, *shape[1:]).transpose(1, 2).reshape(shape).contiguous()
-
-
-def check(config: DecoderConfig, weights: Mapping[str, Tensor]) -> None:
+def check(config: DecoderConfig, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Names and shapes that the decoder needs; a forgotten matrix must not serve noise. Raises StartupError."""
     problems = []
     for name, shape in expected(config).items():
-        if name not in weights:
+        if name not in shapes:
             problems.append(f"{name} {list(shape)} is missing")
-        elif tuple(weights[name].shape) != shape:
-            problems.append(f"{name} is {list(weights[name].shape)}, not {list(shape)}")
+        elif shapes[name] != shape:
+            problems.append(f"{name} is {list(shapes[name])}, not {list(shape)}")
     if problems:
         more = f" and {len(problems) - 6} more" if len(problems) > 6 else ""
         raise StartupError("LoadFailed", f"weights do not fit the configuration: {'; '.join(problems[:6])}{more}")
@@ -150,7 +118,7 @@ def expected(config: DecoderConfig) -> dict[str, tuple[int, ...]]:
 
 def _complete(make: Any, where: str) -> DecoderConfig:
     try:
-        config: DecoderConfig = make()
+        config = configuration.checked(make())
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise StartupError("LoadFailed", f"{where}: a size is missing or wrong: {error}") from error
     return config
