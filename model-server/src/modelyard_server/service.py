@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from modelyard_server.batching.worker import Worker
 from modelyard_server.errors import BadRequestError, NotReadyError, StartupError, UnsupportedError
+from modelyard_server.explain.explainer import Explainer
 from modelyard_server.keys import Keys
 from modelyard_server.lifecycle import Lifecycle
 from modelyard_server.metrics import Metrics
@@ -33,6 +34,7 @@ class ModelService:
         self._pauses.start()
         self._worker = Worker(asyncio.get_running_loop(), self.lifecycle.fail)
         self.models = Repository(settings, self._worker, self.metrics)
+        self.explainer = Explainer()
         self._asked: frozenset[str] = frozenset()
 
     @property

@@ -1,4 +1,4 @@
-"""Spans of a request and of its way through the queue, by OpenTelemetry; off by default, and then never imported.
+"""Spans of a request and of its way through the server, by OpenTelemetry; off by default, and then never imported.
 
 Exporter, sampler, resource and service name follow the standard OTEL_ variables. Of a request nothing but model,
 protocol, status and numbers is told.
@@ -8,8 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from modelyard_server.batching.execution import Passage
 from modelyard_server.errors import StartupError
+from modelyard_server.passages import Passage, TextPassage
 
 SERVICE = "modelyard-server"
 
@@ -38,12 +38,21 @@ class Tracing:
         self._offset = time.time_ns() - time.monotonic_ns()
 
     def request(self, headers: Mapping[str, str], model: str, protocol: str) -> "RequestTrace":
-        """Begin a span below the one that the client's `traceparent` names."""
-        attributes = {"modelyard.model": model, "modelyard.protocol": protocol}
-        span = self._tracer.start_span(
-            "request", self._extract(headers), self._trace.SpanKind.SERVER, attributes=attributes
-        )
-        return RequestTrace(self, span)
+        """Begin a span below the one that the client's `traceparent` names; `model` may be empty, and be told later."""
+        return self._begin("request", self._extract(headers), model, protocol)
+
+    def stream(self, headers: Mapping[str, str], protocol: str) -> "RequestTrace":
+        """Begin the span of a call of many requests."""
+        return self._begin("stream", self._extract(headers), "", protocol)
+
+    def below(self, parent: Any, model: str, protocol: str) -> "RequestTrace":
+        """Begin the span of one request of a stream."""
+        return self._begin("request", self._trace.set_span_in_context(parent), model, protocol)
+
+    def _begin(self, name: str, context: Any, model: str, protocol: str) -> "RequestTrace":
+        attributes = {"modelyard.protocol": protocol} | ({"modelyard.model": model} if model else {})
+        span = self._tracer.start_span(name, context, self._trace.SpanKind.SERVER, attributes=attributes)
+        return RequestTrace(self, span, protocol)
 
     def child(self, parent: Any, name: str, times: tuple[float, float], attributes: Mapping[str, int]) -> Any:
         """A span that has been already."""
@@ -64,13 +73,40 @@ class Tracing:
 
 
 class RequestTrace:
-    """The span of one request."""
+    """The span of one request, or of a stream of them."""
 
-    def __init__(self, tracing: Tracing, span: Any) -> None:
+    def __init__(self, tracing: Tracing, span: Any, protocol: str) -> None:
         self._tracing = tracing
         self._span = span
+        self._protocol = protocol
 
-    def passed(self, passage: Passage) -> None:
+    def named(self, model: str) -> None:
+        """The request has found its model."""
+        self._span.set_attribute("modelyard.model", model)
+
+    def request(self, model: str) -> "RequestTrace":
+        """One request of this stream."""
+        return self._tracing.below(self._span, model, self._protocol)
+
+    def passed(self, passage: Passage | TextPassage) -> None:
+        """What lay between question and answer; once for each answer."""
+        if isinstance(passage, TextPassage):
+            self._generated(passage)
+        else:
+            self._batched(passage)
+
+    def _generated(self, passage: TextPassage) -> None:
+        """The wait for a slot, the prompt up to the first token, and all other tokens."""
+        child = self._tracing.child
+        began, first = passage.began or passage.ended, passage.first or passage.ended
+        child(self._span, "queue", (passage.arrived, began), {})
+        if passage.began:
+            sizes = {"modelyard.tokens.prompt": passage.prompt, "modelyard.tokens.cached": passage.cached}
+            child(self._span, "prefill", (began, first), sizes)
+        if passage.first:
+            child(self._span, "decode", (first, passage.ended), {"modelyard.tokens.generated": passage.generated})
+
+    def _batched(self, passage: Passage) -> None:
         """Queue, batch, and the model's part of the batch."""
         child = self._tracing.child
         child(self._span, "queue", (passage.enqueued, passage.dispatched), {})

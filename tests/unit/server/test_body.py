@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from modelyard_server import serving
-from modelyard_server.batching.batcher import ClientGoneError
+from modelyard_server.batching.jobs import ClientGoneError
 from modelyard_server.errors import BodyTimeoutError, BodyTooLargeError
 from modelyard_server.lifecycle import Lifecycle
 from modelyard_server.web import body

@@ -1,34 +1,31 @@
 """Declared networks: their size, and that batching and padding change no answer."""
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
-from tokenizers import Tokenizer, models, pre_tokenizers
 
+from modelyard_server.batching import jobs
+from modelyard_server.batching.batcher import Batcher, Limits
+from modelyard_server.batching.worker import Worker
 from modelyard_server.engines import preparation, registry, sequences, torch_networks
 from modelyard_server.engines.model import LoadOptions, Model
 from modelyard_server.engines.preparation import Arrays, Preparation
 from modelyard_server.errors import BadRequestError
-from modelyard_server.package import files, parse
+from modelyard_server.metrics import Metrics
 from modelyard_server.package.architectures import (
     Architecture,
     ConvNet,
     Convolution,
-    Encoder,
     Pool,
-    Recurrent,
     Residual,
     Seq2Seq,
 )
-from modelyard_server.package.card import ModelCard, TensorSpec
-from modelyard_server.package.steps import Detokenising, Postprocessing, Preprocessing, Tokenising
 from modelyard_server.protocol.datatypes import Array
+from unit.server.token_packages import SEQ2SEQ, encoder, package, recurrent
 
-WORDS = ["[PAD]", "[UNK]", "[START]", "[END]", *"abcdefgh"]
-SEQ2SEQ = Seq2Seq(vocabulary=12, target_vocabulary=12, embedding=4, hidden=6, start=2, end=3, max_tokens=9)
 TEXTS = [
     "a",
     "b c d e f g h a b",
@@ -49,46 +46,6 @@ RESNET_18 = ConvNet(
     ),
     out_features=1000,
 )
-
-
-def encoder(**fields: object) -> Encoder:
-    sizes = {"vocabulary": 12, "hidden": 8, "layers": 2, "heads": 2, "intermediate": 16, "positions": 40}
-    return Encoder(**{**sizes, **fields})  # type: ignore[arg-type]
-
-
-def recurrent(**fields: object) -> Recurrent:
-    sizes = {"cell": "lstm", "vocabulary": 12, "embedding": 4, "hidden": 5, "out_features": 3}
-    return Recurrent(**{**sizes, **fields})  # type: ignore[arg-type]
-
-
-def card_of(architecture: Architecture, *, text: bool = True) -> ModelCard:
-    outputs: tuple[TensorSpec, ...] = (TensorSpec(name="y", datatype="FP32", shape=(-1, 8)),)
-    if isinstance(architecture, Recurrent):
-        outputs = (TensorSpec(name="y", datatype="FP32", shape=(-1, 3)),)
-    if isinstance(architecture, Seq2Seq):
-        outputs = (
-            TensorSpec(name="text", datatype="BYTES", shape=(-1,)),
-            TensorSpec(name="score", datatype="FP32", shape=(-1,)),
-        )
-    written = isinstance(architecture, Seq2Seq)
-    source = ("BYTES", (-1,)) if text else ("INT64", (-1, -1))
-    return ModelCard(
-        name="m", version="1", format="torch", architecture=architecture, outputs=outputs,
-        inputs=(TensorSpec(name="x", datatype=source[0], shape=source[1]),),  # type: ignore[arg-type]
-        preprocessing=(Preprocessing(input="x", tokens=Tokenising(max_tokens=32)),) if text else (),
-        postprocessing=(Postprocessing(output="text", tokens=Detokenising()),) if written else (),
-    )  # fmt: skip
-
-
-def package(root: Path, architecture: Architecture, *, text: bool = True) -> files.Package:
-    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.save(str(root / "tokenizer.json"))
-    torch.manual_seed(0)
-    network = torch_networks.build(architecture)
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, root / "model.safetensors")
-    (root / parse.FILE).write_bytes(parse.encode(card_of(architecture, text=text)))
-    return files.read(root)
 
 
 def load(root: Path, architecture: Architecture) -> tuple[Model, Preparation]:
@@ -176,6 +133,38 @@ def test_ids_of_a_client_equal_its_text(tmp_path: Path) -> None:
     ids = np.array([[4, 0, 0], [5, 6, 7]])
     expected = model.predict(prepare(texts("a", "b c d")))["y"]
     np.testing.assert_allclose(numbers.predict({"x": ids})["y"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "architecture", [encoder(out_features=8), recurrent(bidirectional=True), recurrent(pooling="max")]
+)
+async def test_ids_of_all_lengths_run_in_one_batch_and_are_answered_as_alone(
+    tmp_path: Path, architecture: Architecture
+) -> None:
+    made = package(tmp_path, architecture, text=False)
+    model = registry.load(made, LoadOptions(device="cpu", threads=1))
+    batches: list[int] = []
+
+    def predict(inputs: Arrays) -> Arrays:
+        batches.append(len(inputs["x"]))
+        return model.predict(inputs)
+
+    worker = Worker(asyncio.get_running_loop(), lambda: None)
+    batcher = Batcher(worker, predict, Limits(64, 0, 64, 10), Metrics().of("m", "1"), preparation.of(made))
+    requests = [[[4, 5]], [[4, 5, 6, 7, 8, 9, 10, 11] * 4], [[6, 0, 0, 0], [7, 8, 0, 0]]]
+    together = await asyncio.gather(*(batcher.submit({"x": np.array(rows)}, len(rows)) for rows in requests))
+    worker.stop()
+    assert batches == [4]
+    for rows, found in zip(requests, together, strict=True):
+        np.testing.assert_allclose(found["y"], model.predict({"x": np.array(rows)})["y"], atol=1e-6)
+
+
+def test_rows_of_numbers_are_not_mixed_with_longer_ones(tmp_path: Path) -> None:
+    one, other = {"x": np.zeros((1, 2))}, {"x": np.zeros((1, 3))}
+    assert jobs.key_of(one, frozenset()) != jobs.key_of(other, frozenset())
+    prepare = preparation.of(package(tmp_path, SEQ2SEQ, text=False))
+    assert prepare is not None
+    assert jobs.key_of(one, prepare.ragged) == jobs.key_of(other, prepare.ragged)
 
 
 @pytest.mark.parametrize(

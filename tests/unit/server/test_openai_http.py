@@ -25,6 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     root = tmp_path_factory.mktemp("llm")
     tiny_llm.write(root / "tiny")
     tiny_llm.write(root / "plain", template=None)
+    tiny_llm.write(root / "silent", template="{{ messages[0].content }}")
     registry.ENGINES.update(live.ECHO | {"vectors": "unit.server.embedding_engine"})  # type: ignore[attr-defined]
     card = ModelCard(
         name="vectors", version="1", format="vectors",
@@ -160,13 +161,36 @@ def test_a_schema_that_is_none_is_refused(client: openai.OpenAI) -> None:
         )  # fmt: skip
 
 
+ADD: Any = {"type": "function", "function": {"name": "add", "parameters": {
+    "type": "object", "properties": {"a": {"type": "integer", "minimum": 0, "maximum": 9}}, "required": ["a"],
+    "additionalProperties": False}}}  # fmt: skip
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "add"}}])
+def test_a_demanded_call_is_made(client: openai.OpenAI, choice: Any) -> None:
+    how: dict[str, Any] = {"model": "tiny", "messages": HELLO, "max_tokens": 200, "temperature": 0}
+    answer = client.chat.completions.create(**how, tools=[ADD], tool_choice=choice)
+    (call,) = answer.choices[0].message.tool_calls or []
+    assert call.type == "function"
+    assert call.function.name == "add"
+    assert json.loads(call.function.arguments)["a"] in range(10)
+    assert answer.choices[0].finish_reason == "tool_calls"
+
+
+def test_a_call_is_not_demanded_of_a_model_that_knows_none(server: LiveServer) -> None:
+    body = {"model": "silent", "messages": HELLO, "tools": [ADD], "tool_choice": "required"}
+    reply = post(server, "/v1/chat/completions", body)
+    assert reply.status == 400
+    assert "shows no way to call" in reply.json["error"]["message"]
+
+
 def test_models_are_listed(client: openai.OpenAI, server: LiveServer) -> None:
-    assert sorted(model.id for model in client.models.list()) == ["echo", "plain", "tiny", "vectors"]
+    assert sorted(model.id for model in client.models.list()) == ["echo", "plain", "silent", "tiny", "vectors"]
     assert client.models.retrieve("tiny").object == "model"
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("nobody")
     assert server.request("GET", "/v1/models/tiny").json["ready"] is True
-    assert server.request("GET", "/v1/models").json["models"] == ["echo", "plain", "tiny", "vectors"]
+    assert server.request("GET", "/v1/models").json["models"] == ["echo", "plain", "silent", "tiny", "vectors"]
 
 
 def test_embeddings_come_as_numbers_and_as_base64(client: openai.OpenAI, server: LiveServer) -> None:

@@ -90,8 +90,37 @@ def test_functions_are_shown_unless_calls_are_forbidden() -> None:
     assert messages.tools(chat(turn, tools=functions)) == functions
     assert messages.tools(chat(turn, tools=functions, tool_choice="none")) is None
     assert messages.tools(chat(turn)) is None
-    with pytest.raises(FieldError, match="only auto and none"):
-        messages.tools(chat(turn, tools=functions, tool_choice="required"))
+
+
+FUNCTIONS = [{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}} for name in "fg"]
+
+
+@pytest.mark.parametrize(("choice", "names"), [
+    (None, []), ("auto", []), ("none", []), ("required", ["f", "g"]),
+    ({"type": "function", "function": {"name": "g"}}, ["g"]),
+])  # fmt: skip
+def test_a_call_is_demanded_of_all_functions_or_of_one(choice: Any, names: list[str]) -> None:
+    asked = chat({"role": "user", "content": "x"}, tools=FUNCTIONS, tool_choice=choice)
+    assert [one["name"] for one in messages.demanded(asked)] == names
+
+
+@pytest.mark.parametrize(("fields", "words"), [
+    ({"tool_choice": "any", "tools": FUNCTIONS}, "must be auto, none, required"),
+    ({"tool_choice": "required"}, "hold no such function"),
+    ({"tool_choice": "required", "tools": [{"type": "function", "function": {}}]}, "hold no such function"),
+    ({"tool_choice": {"function": {"name": "h"}}, "tools": FUNCTIONS}, "hold no such function"),
+    ({"tool_choice": {"function": 3}, "tools": FUNCTIONS}, "hold no such function"),
+    ({"tool_choice": "required", "tools": FUNCTIONS, "response_format": {"type": "json_object"}}, "not both"),
+])  # fmt: skip
+def test_a_call_that_nobody_could_make_is_refused(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(FieldError, match=words):
+        messages.demanded(chat({"role": "user", "content": "x"}, **fields))
+
+
+def test_a_call_is_a_name_and_its_own_arguments() -> None:
+    one, other = tools.schema([{"name": "f", "parameters": {"type": "object", "x": 1}}, {"name": "g"}])["anyOf"]
+    assert one["properties"] == {"name": {"const": "f"}, "arguments": {"type": "object", "x": 1}}
+    assert other["properties"] == {"name": {"const": "g"}, "arguments": {"type": "object"}}
 
 
 def test_calls_are_told_from_text() -> None:

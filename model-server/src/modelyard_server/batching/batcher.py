@@ -3,14 +3,15 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable, Set
 from math import inf
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from modelyard_server.batching import execution, policy
-from modelyard_server.batching.execution import Arrays, Outcome, Passage, Predict
+from modelyard_server.batching.execution import Arrays, Outcome, Predict
+from modelyard_server.batching.jobs import ClientGoneError, Job, Receive, key_of
 from modelyard_server.batching.worker import Worker
 from modelyard_server.errors import (
     BodyTooLargeError,
@@ -19,9 +20,8 @@ from modelyard_server.errors import (
     NotReadyError,
     OverloadedError,
 )
+from modelyard_server.passages import Passage, Passed
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Passed = Callable[[Passage], None]
 TICK = 0.1
 """Seconds between looks at a queue that is not moving: deadlines, and clients that went away."""
 AWAY = 0.001
@@ -46,37 +46,27 @@ class Observer(Protocol):
     def rejected(self, reason: str) -> None: ...
 
 
-class ClientGoneError(Exception):
-    """The client closed its connection while the request waited; there is nobody to answer."""
+class Prepare(Protocol):
+    """Decodes the inputs of one request."""
 
+    @property
+    def ragged(self) -> Set[str]:
+        """Inputs whose rows may differ in length within a batch."""
 
-class Job:
-    """One queued request."""
-
-    __slots__ = ("deadline", "enqueued", "future", "inputs", "key", "passed", "receive", "rows", "watcher")
-
-    def __init__(self, inputs: Arrays, rows: int, now: float, timeout: float) -> None:
-        self.inputs = inputs
-        self.rows = rows
-        self.key = tuple([array.shape[1:] for array in inputs.values()]) + tuple(inputs)
-        self.enqueued = now
-        self.deadline = now + timeout
-        self.future: asyncio.Future[Arrays] = asyncio.get_running_loop().create_future()
-        self.receive: Receive | None = None
-        self.passed: Passed | None = None
-        self.watcher: asyncio.Task[None] | None = None
+    def __call__(self, inputs: Arrays) -> Arrays: ...
 
 
 class Batcher:
     """Takes requests, runs them in batches on the worker, one batch at a time."""
 
     def __init__(
-        self, worker: Worker, predict: Predict, limits: Limits, observer: Observer, prepare: Predict | None = None
+        self, worker: Worker, predict: Predict, limits: Limits, observer: Observer, prepare: Prepare | None = None
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._worker = worker
         self._predict = predict
         self._prepare = prepare
+        self._ragged = prepare.ragged if prepare is not None else frozenset()
         self._limits = limits
         self._observer = observer
         self._queue: deque[Job] = deque()
@@ -120,7 +110,8 @@ class Batcher:
             limit = timeout
             if limit < TICK:
                 self._loop.call_later(limit, self._expire_now)
-        job = Job(inputs, rows, time.monotonic(), limit)
+        now = time.monotonic()
+        job = Job(inputs, rows, key_of(inputs, self._ragged), (now, now + limit))
         job.receive = receive
         job.passed = passed
         self._next_deadline = min(self._next_deadline, job.deadline)

@@ -3,26 +3,10 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
 import numpy as np
 
 from modelyard_server.errors import InferenceError, RequestError
 from modelyard_server.protocol.datatypes import Array
-
-
-class Passage(msgspec.Struct, frozen=True):
-    """A request's way through queue and model, in seconds of the monotonic clock."""
-
-    enqueued: float
-    dispatched: float
-    forwarded: float
-    """When the model began."""
-    done: float
-    """When the model ended."""
-    rows: int
-    """Of the whole batch."""
-    requests: int
-
 
 Arrays = Mapping[str, Array]
 Predict = Callable[[Arrays], Arrays]

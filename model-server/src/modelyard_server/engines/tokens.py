@@ -1,5 +1,6 @@
 """Text to token ids and back, with the library tokenizers and files of the package."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,10 @@ class Texts:
             self._tokenizer.enable_truncation(step.max_tokens)
         else:
             self._tokenizer.no_truncation()
+        self.special = frozenset(
+            number for number, token in self._tokenizer.get_added_tokens_decoder().items() if token.special
+        )
+        """Tokens that no text is made of, such as those that frame it."""
 
     def __call__(self, values: Array) -> Array:
         """[rows] of UTF-8 to ragged rows of ids; raises BadRequestError that names the row."""
@@ -38,6 +43,10 @@ class Texts:
                     f"input {self._name!r}: row {row}: {len(one.ids)} tokens; at most {most} are taken"
                 )
         return sequences.ragged([np.asarray(one.ids, np.int64) for one in encoded])
+
+    def names(self, ids: Sequence[int]) -> list[bytes]:
+        """What the vocabulary calls these tokens, in UTF-8."""
+        return [(self._tokenizer.id_to_token(one) or f"<{one}>").encode() for one in ids]
 
     def _text(self, row: int, value: bytes) -> str:
         try:

@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 
 from modelyard_server.errors import BadRequestError, InferenceError, OverloadedError, RequestError
-from modelyard_server.explain import gradients, perturbation, wishes
+from modelyard_server.explain import gradients, perturbation, text, wishes
+from modelyard_server.explain.reading import Reading
 from modelyard_server.explain.wishes import Wish
 from modelyard_server.models.served import Served
 from modelyard_server.protocol.datatypes import Array
@@ -27,9 +28,11 @@ class Explanation(msgspec.Struct, frozen=True):
     targets: Array
     """Explained column of each row [rows]."""
     attributions: Array
-    """In the shape of the input."""
+    """In the shape of the input; of texts [rows, longest], zero behind the end of a row."""
     deltas: Array
     """Sum of a row's attributions less the change of its value from the baseline to the row [rows]."""
+    tokens: Array | None = None
+    """Of texts the tokens [rows, longest], empty behind the end of a row."""
 
 
 class Explainer:
@@ -39,16 +42,24 @@ class Explainer:
         self._turn = asyncio.Semaphore(1)
         self._waiting = 0
 
+    def check(self, served: Served, inputs: dict[str, Array], wish: Wish) -> None:
+        """Refuse what cannot be explained, before anything is computed. Raises BadRequestError."""
+        wishes.output_of(served.signature)
+        if text.has_embeddings(served.model):
+            wishes.check_text(wish)
+        else:
+            spec = wishes.input_of(served.signature)
+            wishes.check_cost(wish, len(inputs[spec.name]), spec)
+
     async def explain(self, served: Served, inputs: dict[str, Array], wish: Wish) -> Explanation:
-        """Explain every row. Raises RequestError."""
-        spec = wishes.input_of(served.signature)
-        wishes.check_cost(wish, len(inputs[spec.name]), spec)
+        """Explain every row of what was checked. Raises RequestError."""
         if self._waiting >= WAITING:
             raise OverloadedError(f"{self._waiting} explanations wait already; try again later")
         self._waiting += 1
         try:
             async with self._turn:
-                return await _Run(served, wish).explain(inputs[spec.name])
+                rows = inputs[served.signature.inputs[0].name]
+                return await _Run(served, wish).explain(rows)
         finally:
             self._waiting -= 1
 
@@ -57,10 +68,12 @@ class _Run:
     def __init__(self, served: Served, wish: Wish) -> None:
         self._served = served
         self._wish = wish
-        self._input = wishes.input_of(served.signature).name
+        self._input = served.signature.inputs[0].name
         self._output = wishes.output_of(served.signature).name
 
     async def explain(self, rows: Array) -> Explanation:
+        if text.has_embeddings(self._served.model):
+            return await self._of_text(rows)
         if self._wish.method == "integrated_gradients":
             return await self._by_gradients(rows)
         flat = rows.reshape((len(rows), -1))
@@ -94,6 +107,28 @@ class _Run:
             parts.append(part)
             deltas.append(delta)
         return self._explanation(np.concatenate(parts), targets, np.array(deltas))
+
+    async def _of_text(self, rows: Array) -> Explanation:
+        model, wish, read = self._served.model, self._wish, Reading(self._served)
+        gradients.load()
+        baseline = read.baseline(wish)
+        ids = await self._run(lambda: text.rows_of(model, self._input, read.prepared(rows)))
+        lengths = [one.shape[1] for one in ids]
+        wishes.check_tokens(wish, sum(lengths))
+        values = np.concatenate([await self._run(lambda one=one: text.scores(model, one)) for one in ids])  # type: ignore[misc]
+        targets = wishes.targets(wish, values)
+        width = rows.shape[1] if rows.ndim > 1 else max(lengths)
+        attributions, deltas = np.zeros((len(ids), width)), np.zeros((len(ids),))
+        for at, (one, target) in enumerate(zip(ids, targets, strict=True)):
+            way = await self._run(lambda one=one: text.path(model, one, baseline, read.kept))  # type: ignore[misc]
+            for piece in text.pieces(lengths[at], wish.steps):
+                found, delta = await self._run(
+                    lambda way=way, target=target, piece=piece: text.attribute(model, way, int(target), piece)  # type: ignore[misc]
+                )
+                attributions[at, : lengths[at]] += found
+                deltas[at] += delta
+        made = self._explanation(attributions, targets, deltas)
+        return msgspec.structs.replace(made, tokens=read.names([one[0].cpu().numpy() for one in ids], width))
 
     async def _by_predictions(self, row: Array, baseline: Array, target: int, shape: tuple[int, ...]) -> Array:
         async def evaluate(points: Array) -> Array:

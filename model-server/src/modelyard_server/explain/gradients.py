@@ -10,7 +10,7 @@ AT_ONCE = 64
 
 
 def has_gradients(model: Any) -> bool:
-    """Whether an engine's model is a network of numbers that can be differentiated."""
+    """Whether an engine's model is a network over numbers that can be differentiated."""
     return type(getattr(model, "tensors", None)).__name__ == "FloatInputs" and hasattr(model, "network")
 
 

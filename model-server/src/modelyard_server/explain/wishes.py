@@ -26,8 +26,9 @@ class Wish(msgspec.Struct, frozen=True):
     method: Method
     target: int | None = None
     """Column of the output; each row's highest one when None."""
-    baseline: tuple[float, ...] = (0.0,)
-    """What features are replaced with, in the units of the request: one number for all, or one for each."""
+    baseline: tuple[float, ...] | None = None
+    """What features are replaced with, in the units of the request: one number for all, or one for each; 0 when None.
+    Of a text the one token that stands in the place of all, its model's padding when None."""
     steps: int = 50
     """Of integrated gradients."""
     samples: int = 20
@@ -43,14 +44,16 @@ def parse(method: object, fields: Mapping[str, Any], prefix: str = "") -> Wish:
     return Wish(
         method=cast("Method", method),
         target=None if target is None else _whole(fields, f"{prefix}target", 0, (0, 1 << 31)),
-        baseline=_numbers(f"{prefix}baseline", fields.get(f"{prefix}baseline", 0.0)),
+        baseline=_numbers(f"{prefix}baseline", fields.get(f"{prefix}baseline")),
         steps=_whole(fields, f"{prefix}steps", 50, (2, MAX_STEPS)),
         samples=_whole(fields, f"{prefix}samples", 20, (2, MAX_EVALUATIONS)),
         seed=_whole(fields, f"{prefix}seed", 0, (0, 1 << 63)),
     )
 
 
-def _numbers(name: str, value: Any) -> tuple[float, ...]:
+def _numbers(name: str, value: Any) -> tuple[float, ...] | None:
+    if value is None:
+        return None
     values = value if isinstance(value, list) and value else [value]
     if any(isinstance(one, bool) or not isinstance(one, int | float) or not isfinite(one) for one in values):
         raise BadRequestError(f"{name}: must be a number, or one for each feature")
@@ -59,9 +62,20 @@ def _numbers(name: str, value: Any) -> tuple[float, ...]:
 
 def baseline_of(wish: Wish, row: Array) -> Array:
     """The baseline as a row [features] of the same kind. Raises BadRequestError."""
-    if len(wish.baseline) not in (1, row.size):
-        raise BadRequestError(f"explain: baseline has {len(wish.baseline)} numbers, a row has {row.size} features")
-    return np.resize(np.array(wish.baseline), row.size).astype(row.dtype)
+    baseline = wish.baseline or (0.0,)
+    if len(baseline) not in (1, row.size):
+        raise BadRequestError(f"explain: baseline has {len(baseline)} numbers, a row has {row.size} features")
+    return np.resize(np.array(baseline), row.size).astype(row.dtype)
+
+
+def token_of(wish: Wish, usual: int, vocabulary: int) -> int:
+    """The token of the baseline of a text. Raises BadRequestError."""
+    if wish.baseline is None:
+        return usual
+    token = wish.baseline[0]
+    if len(wish.baseline) != 1 or token != int(token) or not 0 <= token < vocabulary:
+        raise BadRequestError(f"explain: baseline: must be one token of the model, a number from 0 to {vocabulary - 1}")
+    return int(token)
 
 
 def _whole(fields: Mapping[str, Any], name: str, default: int, bounds: tuple[int, int]) -> int:
@@ -75,7 +89,8 @@ def input_of(signature: Signature) -> TensorSpec:
     """The input to explain: the only one, of numbers, of fixed row size. Raises BadRequestError."""
     spec = signature.inputs[0]
     if len(signature.inputs) != 1 or spec.datatype == "BYTES" or -1 in spec.shape[1:] or len(spec.shape) < 2:
-        raise BadRequestError("explain: needs a model with one input of numbers whose rows have a fixed size")
+        what = "one input of numbers whose rows have a fixed size, or a torch network over tokens"
+        raise BadRequestError(f"explain: needs a model with {what}")
     return spec
 
 
@@ -100,6 +115,19 @@ def check_cost(wish: Wish, rows: int, spec: TensorSpec) -> None:
     if rows * each > MAX_EVALUATIONS:
         message = f"explain: {rows} rows with {features} features need {rows * each} evaluations of the model"
         raise BadRequestError(f"{message}, allowed are {MAX_EVALUATIONS}; send fewer rows, or ask for fewer samples")
+
+
+def check_text(wish: Wish) -> None:
+    """A text has gradients only. Raises BadRequestError."""
+    if wish.method != "integrated_gradients":
+        raise BadRequestError(f"explain: {wish.method} is for numbers; ask for integrated_gradients of a text")
+
+
+def check_tokens(wish: Wish, tokens: int) -> None:
+    """As `check_cost`, for so many tokens of all rows. Raises BadRequestError."""
+    if tokens * wish.steps > MAX_EVALUATIONS:
+        message = f"explain: {tokens} tokens at {wish.steps} steps are {tokens * wish.steps} evaluations of a token"
+        raise BadRequestError(f"{message}, allowed are {MAX_EVALUATIONS}; send less text, or ask for fewer steps")
 
 
 def columns(values: Array) -> Array:

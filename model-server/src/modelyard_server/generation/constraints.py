@@ -1,4 +1,7 @@
-"""Answers that are JSON, or JSON of a schema, by llguidance: which tokens may come next follows from a grammar."""
+"""Answers that are JSON, JSON of a schema or a call of a function: the grammar says which tokens may come next.
+
+The library is llguidance.
+"""
 
 import importlib.util
 from typing import Any
@@ -23,24 +26,37 @@ class Grammars:
         self._tokens: Any = None
 
     def of_schema(self, schema: dict[str, Any]) -> Constraint:
-        """A constraint for one answer. Takes a while: not on the event loop. Raises BadRequestError."""
+        """JSON of a schema. Takes a while: not on the event loop. Raises BadRequestError."""
+        return self._constraint("response_format", _text("response_format", schema), "grammar_from_json_schema")
+
+    def of_call(self, schema: dict[str, Any], marks: tuple[str, str]) -> Constraint:
+        """JSON of a schema between two marks. Takes a while, too. Raises BadRequestError."""
+        opening, closing = (msgspec.json.encode(mark).decode() for mark in marks)
+        grammar = f"start: {opening} call {closing}\ncall: %json {_text('tools', schema)}\n"
+        return self._constraint("tools", grammar, "grammar_from_lark")
+
+    def _constraint(self, field: str, text: str, form: str) -> Constraint:
         if importlib.util.find_spec("llguidance") is None:
-            raise BadRequestError("response_format: this server is installed without the extra `structured`")
+            raise BadRequestError(f"{field}: this server is installed without the extra `structured`")
         import llguidance  # noqa: PLC0415 (an extra)
 
-        text = msgspec.json.encode(schema).decode()
-        if len(text) > MAX_SCHEMA:
-            raise BadRequestError(f"response_format: a schema of {len(text)} bytes, at most {MAX_SCHEMA} are taken")
         try:
             if self._tokens is None:
                 end = self._end or None
                 self._tokens = llguidance.LLTokenizer(self._document, n_vocab=self._vocabulary, eos_token=end)
-            matcher = llguidance.LLMatcher(self._tokens, llguidance.LLMatcher.grammar_from_json_schema(text))
+            matcher = llguidance.LLMatcher(self._tokens, getattr(llguidance.LLMatcher, form)(text))
         except ValueError as error:
-            raise BadRequestError(f"response_format: the schema is not usable: {error}") from error
+            raise BadRequestError(f"{field}: the schema is not usable: {error}") from error
         if message := matcher.get_error():
-            raise BadRequestError(f"response_format: the schema is not usable: {message}")
+            raise BadRequestError(f"{field}: the schema is not usable: {message}")
         return _Matcher(matcher)
+
+
+def _text(field: str, schema: dict[str, Any]) -> str:
+    text = msgspec.json.encode(schema).decode()
+    if len(text) > MAX_SCHEMA:
+        raise BadRequestError(f"{field}: a schema of {len(text)} bytes, at most {MAX_SCHEMA} are taken")
+    return text
 
 
 class _Matcher:

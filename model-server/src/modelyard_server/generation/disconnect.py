@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TypeVar
 
-from modelyard_server.batching.batcher import ClientGoneError, Receive
+from modelyard_server.batching.jobs import ClientGoneError, Receive
 
 T = TypeVar("T")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from math import inf
@@ -9,6 +10,7 @@ from math import inf
 from modelyard_server.generation.requests import Chosen, FinishReason, Piece, Request, Usage
 from modelyard_server.generation.runner import Draw
 from modelyard_server.generation.text import Detokeniser, StopTexts
+from modelyard_server.passages import TextPassage
 
 
 class Generation:
@@ -20,7 +22,7 @@ class Generation:
         self.tokens = list(request.prompt)
         self.slot = -1
         self.usage = Usage(len(request.prompt))
-        self.arrived = self.last_token = 0.0
+        self.arrived = self.began = self.first_token = self.last_token = 0.0
         self.queue_deadline = self.deadline = inf
         self.done = self.cancelled = False
         self._max_tokens = max_tokens
@@ -31,10 +33,19 @@ class Generation:
         self._pieces: asyncio.Queue[Piece | Exception] = asyncio.Queue()
         self._unsent: list[Chosen] = []
 
-    def begin(self, slot: int, cached: int) -> None:
+    def begin(self, slot: int, cached: int, now: float) -> None:
         """It has a slot, which holds the first tokens already."""
         self.slot = slot
+        self.began = now
         self.usage.cached = cached
+
+    def passage(self) -> TextPassage:
+        """Its way so far."""
+        usage = self.usage
+        ended = self.last_token or time.monotonic()
+        return TextPassage(
+            self.arrived, self.began, self.first_token, ended, usage.prompt, usage.cached, usage.generated
+        )
 
     def draw(self) -> Draw:
         """How its next token is chosen."""

@@ -33,6 +33,7 @@ from modelyard_server.generation.model import Decoding
 from modelyard_server.generation.planner import Slot, Work
 from modelyard_server.generation.requests import Chosen, Request
 from modelyard_server.generation.runner import Copy, Outcome, Step
+from modelyard_server.passages import Passed
 
 TICK = 0.1
 """Seconds between looks at the deadlines of those that wait."""
@@ -128,6 +129,13 @@ class Generator:
             self._waiting.remove(generation)
         self._schedule()
 
+    def leave(self, generations: Sequence[Generation], passed: Passed | None) -> None:
+        """Nobody reads these any more, whether they are done or not; `passed` is told how they went."""
+        for generation in generations:
+            self.cancel(generation)
+            if passed is not None:
+                passed(generation.passage())
+
     def close(self, message: str) -> None:
         """End what waits and what runs, and refuse what still comes: the drain time is over."""
         self._closed = message
@@ -217,7 +225,7 @@ class Generator:
             generation = by_order[one.order]
             self._waiting.remove(generation)
             self._running.append(generation)
-            generation.begin(one.slot, one.cached)
+            generation.begin(one.slot, one.cached, now)
             self.slots[one.slot] = Slot(list(generation.tokens[: one.cached]), busy=True, used=self._steps)
             if one.source != one.slot:
                 copies.append(Copy(one.source, one.slot, one.cached))
@@ -256,6 +264,7 @@ class Generator:
                 self._observer.token(now - generation.last_token)
             else:
                 self._observer.first_token(now - generation.arrived)
+                generation.first_token = now
             generation.last_token = now
             generation.add(token, ended=token.token in self.model.end_tokens)
 

@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from modelyard_server.batching.batcher import ClientGoneError, Passed, Receive
 from modelyard_server.batching.execution import Arrays
+from modelyard_server.batching.jobs import ClientGoneError, Receive
 from modelyard_server.errors import BadRequestError, UnsupportedError
 from modelyard_server.generation.disconnect import watched
 from modelyard_server.generation.generation import Generation
 from modelyard_server.generation.generator import Generator
 from modelyard_server.generation.requests import Request, Sampling
+from modelyard_server.passages import Passed
 
 T = TypeVar("T")
 MAX_ROWS = 64
@@ -40,14 +41,14 @@ class TextRows:
         rows: int,
         receive: Receive | None = None,
         timeout: float | None = None,
-        passed: Passed | None = None,  # noqa: ARG002 (an answer of many steps has no one way through a queue)
+        passed: Passed | None = None,
     ) -> asyncio.Future[Arrays]:
         """Queue every row; the future gets the texts. Raises RequestError."""
         if rows > MAX_ROWS:
             raise BadRequestError(f"input {self._input!r}: {rows} rows, at most {MAX_ROWS} are taken")
         requests = [self._request(text, timeout) for text in inputs[self._input].ravel()]
         generations = self._generator.submit(requests)
-        task = asyncio.get_running_loop().create_task(self._answer(generations, receive))
+        task = asyncio.get_running_loop().create_task(self._answer(generations, receive, passed))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -72,14 +73,13 @@ class TextRows:
         sampling = Sampling(temperature=0.0)
         return Request(prompt=tuple(prompt), max_tokens=self._max_tokens, sampling=sampling, timeout=timeout)
 
-    async def _answer(self, generations: list[Generation], receive: Receive | None) -> Arrays:
+    async def _answer(self, generations: list[Generation], receive: Receive | None, passed: Passed | None) -> Arrays:
         try:
             texts = await watched(_texts(generations), receive)
         except asyncio.CancelledError as error:
             raise ClientGoneError from error
         finally:
-            for generation in generations:
-                self._generator.cancel(generation)
+            self._generator.leave(generations, passed)
         answers = np.empty((len(texts),), np.object_)
         answers[:] = [text.encode() for text in texts]
         return {self._output: answers}

@@ -179,6 +179,7 @@ class Repository:
             )
             batcher = Batcher(self._worker, model.predict, limits, figures, prepare)
             served = Served(candidate.name, candidate.version, (package, model), batcher, figures)
+            served.prepare = prepare
         figures.watch(*_gauges(served))
         figures.loaded(seconds, model.parameter_bytes, (package.card.format, package.digest, model.device))
         fields = {"model": served.name, "version": served.version, "format": package.card.format}

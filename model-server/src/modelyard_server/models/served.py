@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from modelyard_server.batching.batcher import Passed, Receive
 from modelyard_server.batching.execution import Arrays
+from modelyard_server.batching.jobs import Receive
 from modelyard_server.engines.model import Model
+from modelyard_server.engines.preparation import Preparation
 from modelyard_server.generation.generator import Generator
 from modelyard_server.metrics import Figures
 from modelyard_server.package.files import Package
+from modelyard_server.passages import Passed
 from modelyard_server.protocol.signature import Signature
 
 T = TypeVar("T")
@@ -41,7 +43,7 @@ class Served:
 
     __slots__ = (
         "__weakref__", "batcher", "figures", "generator", "inflight", "last_request", "model", "name", "package",
-        "signature", "version",
+        "prepare", "signature", "version",
     )  # fmt: skip
 
     def __init__(self, name: str, version: str, loaded: tuple[Package, Model], batcher: Queue, figures: Figures):
@@ -50,6 +52,8 @@ class Served:
         self.package, self.model = loaded
         self.signature = Signature(self.package.card.inputs, self.package.card.outputs)
         self.batcher = batcher
+        self.prepare: Preparation | None = None
+        """Decodes its inputs, where the card declares it."""
         self.figures = figures
         self.generator: Generator | None = None
         """Of a model that generates text; its batcher stands in front of it."""

@@ -14,11 +14,28 @@ def plain(chat: Chat) -> list[dict[str, Any]]:
 
 
 def tools(chat: Chat) -> list[dict[str, Any]] | None:
-    """The functions that the template shows; none when the client forbids calls. Raises FieldError."""
+    """The functions that the template shows; none when the client forbids calls."""
+    return chat.tools or None if chat.tool_choice != "none" else None
+
+
+def demanded(chat: Chat) -> list[dict[str, Any]]:
+    """The functions of which one has to be called; none when the model decides. Raises FieldError."""
     choice = chat.tool_choice
-    if choice not in (None, "auto", "none"):
-        raise FieldError("tool_choice", "tool_choice: only auto and none are supported; the model decides by itself")
-    return chat.tools or None if choice != "none" else None
+    if choice in (None, "auto", "none"):
+        return []
+    known = [function for one in chat.tools or () if isinstance(function := one.get("function"), dict)]
+    wanted = known
+    if isinstance(choice, dict):
+        function = choice.get("function")
+        name = function.get("name") if isinstance(function, dict) else None
+        wanted = [one for one in known if one.get("name") == name]
+    elif choice != "required":
+        raise FieldError("tool_choice", "tool_choice: must be auto, none, required, or name a function of tools")
+    if not wanted or not all(isinstance(one.get("name"), str) for one in wanted):
+        raise FieldError("tool_choice", "tool_choice: asks for a call, but tools hold no such function with a name")
+    if chat.response_format is not None and chat.response_format.type != "text":
+        raise FieldError("tool_choice", "tool_choice: an answer is a call or follows response_format, not both")
+    return wanted
 
 
 def _message(number: int, message: Message) -> dict[str, Any]:

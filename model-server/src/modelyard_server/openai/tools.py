@@ -3,7 +3,7 @@
 Hermes and Qwen: `<tool_call>{"name": ..., "arguments": {...}}</tool_call>`, one after the other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +21,19 @@ class Call(msgspec.Struct, frozen=True):
 def convention(template: str) -> bool:
     """Does the template teach a way of calling that we can read?"""
     return OPEN in template and CLOSE in template
+
+
+def schema(functions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a call of one of these functions looks like, as a JSON schema."""
+    return {"anyOf": [
+        {
+            "type": "object",
+            "properties": {"name": {"const": one["name"]}, "arguments": one.get("parameters") or {"type": "object"}},
+            "required": ["name", "arguments"],
+            "additionalProperties": False,
+        }
+        for one in functions
+    ]}  # fmt: skip
 
 
 def split(text: str) -> tuple[str, list[Call]]:

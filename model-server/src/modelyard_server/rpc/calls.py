@@ -10,14 +10,15 @@ import grpc
 from google.protobuf.message import Message
 
 import modelyard_server
-from modelyard_server.batching.batcher import Passed
 from modelyard_server.batching.execution import Arrays
-from modelyard_server.errors import BadRequestError, RequestError, UnsupportedError
+from modelyard_server.errors import BadRequestError, RequestError
 from modelyard_server.models.served import Served
 from modelyard_server.models.states import ModelState
+from modelyard_server.passages import Passed
+from modelyard_server.rpc import explained, messages, status
 from modelyard_server.rpc import inference_pb2 as pb
-from modelyard_server.rpc import messages, status
 from modelyard_server.service import ModelService
+from modelyard_server.tracing import RequestTrace
 
 Context = grpc.aio.ServicerContext[Any, Any]
 In = TypeVar("In", bound=Message)
@@ -90,33 +91,31 @@ class Calls:
     async def model_infer(self, request: pb.ModelInferRequest, context: Context) -> pb.ModelInferResponse:
         """One inference; the client's deadline bounds its time in the queue."""
         tracing = self._service.tracing
-        if tracing is None:
-            return await self._infer(request, context.time_remaining())
-        trace = tracing.request(metadata_of(context), request.model_name, "grpc")
-        status = 500
-        try:
-            response = await self._infer(request, context.time_remaining(), trace.passed)
-            status = 200
-        except RequestError as error:
-            status = error.status
-            raise
-        finally:
-            trace.end(status)
-        return response
+        trace = None if tracing is None else tracing.request(metadata_of(context), request.model_name, "grpc")
+        return await self._infer(request, context.time_remaining(), trace)
 
     async def model_stream_infer(self, requests: AsyncIterator[pb.ModelInferRequest], context: Context) -> None:
         """Many inferences; they are batched like those of other clients and answered in their order."""
         answers: asyncio.Queue[asyncio.Task[pb.ModelStreamInferResponse] | None] = asyncio.Queue(WINDOW)
+        tracing = self._service.tracing
+        stream = None if tracing is None else tracing.stream(metadata_of(context), "grpc")
 
         async def read() -> None:
             async for request in requests:
-                await answers.put(group.create_task(self._stream_answer(request, context.time_remaining())))
+                trace = None if stream is None else stream.request(request.model_name)
+                await answers.put(group.create_task(self._stream_answer(request, context.time_remaining(), trace)))
             await answers.put(None)
 
-        async with asyncio.TaskGroup() as group:
-            group.create_task(read())
-            while (answer := await answers.get()) is not None:
-                await context.write(await answer)
+        code = CANCELLED
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(read())
+                while (answer := await answers.get()) is not None:
+                    await context.write(await answer)
+            code = 200
+        finally:
+            if stream is not None:
+                stream.end(code)
 
     async def repository_index(
         self, request: pb.RepositoryIndexRequest, _context: Context
@@ -151,18 +150,14 @@ class Calls:
         await asyncio.shield(task)
 
     async def _infer(
-        self, message: pb.ModelInferRequest, remaining: float | None, passed: Passed | None = None
+        self, message: pb.ModelInferRequest, remaining: float | None, trace: RequestTrace | None
     ) -> pb.ModelInferResponse:
-        served = self._service.models.find_for_request(message.model_name, message.model_version)
-        started = time.perf_counter()
-        served.inflight += 1
-        code = 500
+        """One inference, counted and traced."""
+        started, code, served = time.perf_counter(), 500, None
         try:
-            if "explain" in message.parameters:
-                raise UnsupportedError("explain: explanations are answered over REST")
-            request = messages.parse(served.signature, message)
-            outputs = await _outputs(served, request, remaining, passed)
-            response = messages.respond(served.signature, (served.name, served.version), request, outputs)
+            served = self._service.models.find_for_request(message.model_name, message.model_version)
+            served.inflight += 1
+            response = await self._answer(served, message, remaining, None if trace is None else trace.passed)
             code = 200
         except RequestError as error:
             code = error.status
@@ -171,16 +166,31 @@ class Calls:
             code = CANCELLED
             raise
         finally:
-            served.inflight -= 1
-            served.last_request = time.monotonic()
-            served.figures.answered("grpc", code, time.perf_counter() - started)
+            if served is not None:
+                served.inflight -= 1
+                served.last_request = time.monotonic()
+                served.figures.answered("grpc", code, time.perf_counter() - started)
+            if trace is not None:
+                trace.end(code)
         return response
 
+    async def _answer(
+        self, served: Served, message: pb.ModelInferRequest, remaining: float | None, passed: Passed | None
+    ) -> pb.ModelInferResponse:
+        request = messages.parse(served.signature, message)
+        if "explain" in message.parameters:
+            explainer = self._service.explainer
+            return await explained.answer(
+                explainer, served, (message, request), lambda: _outputs(served, request, remaining, passed)
+            )
+        outputs = await _outputs(served, request, remaining, passed)
+        return messages.respond(served.signature, (served.name, served.version), request, outputs)
+
     async def _stream_answer(
-        self, message: pb.ModelInferRequest, remaining: float | None
+        self, message: pb.ModelInferRequest, remaining: float | None, trace: RequestTrace | None
     ) -> pb.ModelStreamInferResponse:
         try:
-            response = await self._infer(message, remaining)
+            response = await self._infer(message, remaining, trace)
         except RequestError as error:
             failed = pb.ModelInferResponse(model_name=message.model_name, id=message.id)
             return pb.ModelStreamInferResponse(error_message=str(error), infer_response=failed)

@@ -5,7 +5,7 @@ import time
 from collections.abc import MutableMapping
 from typing import Any
 
-from modelyard_server.batching.batcher import Receive
+from modelyard_server.batching.jobs import Receive
 from modelyard_server.web.body import Scope
 from modelyard_server.web.inference import Handler, Send
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from modelyard_server.batching.batcher import ClientGoneError, Receive
+from modelyard_server.batching.jobs import ClientGoneError, Receive
 from modelyard_server.errors import BadRequestError, BodyTimeoutError, BodyTooLargeError
 from modelyard_server.lifecycle import Lifecycle
 

@@ -119,10 +119,10 @@ class PredictResponse(BaseModel):
 
 
 class ExplainParameters(BaseModel):
-    method: str | None = Field(None, description="integrated_gradients (torch), occlusion or shapley")
+    method: str | None = Field(None, description="integrated_gradients (torch, texts as well), occlusion or shapley")
     target: int | None = Field(None, description="column of the output; each row's highest one when absent")
     baseline: float | list[float] = Field(
-        default=0, description="what features are replaced with: one number, or one for each"
+        default=0, description="what features are replaced with: one number, or one for each; of a text a token"
     )
     steps: int = Field(default=50, description="of integrated gradients")
     samples: int = Field(default=20, description="orders of the features, for shapley")
@@ -138,7 +138,8 @@ class ExplanationEntry(BaseModel):
     method: str
     output: str
     target: int
-    attributions: list[Any]
+    attributions: list[Any] = Field(description="in the shape of the row; of a text one for each token")
+    tokens: list[str] | None = Field(default=None, description="of a text")
     convergence_delta: float
 
 

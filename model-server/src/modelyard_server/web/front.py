@@ -3,8 +3,7 @@
 from collections.abc import MutableMapping
 from typing import Any
 
-from modelyard_server.batching.batcher import Receive
-from modelyard_server.explain.explainer import Explainer
+from modelyard_server.batching.jobs import Receive
 from modelyard_server.models.states import Routes
 from modelyard_server.service import ModelService
 from modelyard_server.web.body import Scope
@@ -22,7 +21,7 @@ class Front:
         self._management = management
         self._max_answer_tokens = service.settings.max_answer_tokens
         self._openai = OpenAi(service).routes()
-        self._explainer = Explainer()
+        self._explainer = service.explainer
         self._routes: dict[str, Handler] = {}
         service.models.listen(self._changed)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelyard_server.batching.batcher import Receive
+from modelyard_server.batching.jobs import Receive
 from modelyard_server.errors import RequestError
 from modelyard_server.generation.requests import Piece, Request, Sampling
 from modelyard_server.lifecycle import Lifecycle
@@ -13,7 +13,7 @@ from modelyard_server.protocol.generate import GenerateRequest
 from modelyard_server.web import body as bodies
 from modelyard_server.web import prompts, texts
 from modelyard_server.web.body import Scope
-from modelyard_server.web.inference import Handler, Send
+from modelyard_server.web.inference import PASSED, Handler, Send
 
 Document = dict[str, Any]
 
@@ -99,5 +99,5 @@ class Generate:
             timeout=head.timeout,
         )  # fmt: skip
         generations = generator.submit([request])
-        exchange = texts.Exchange(served, generations, Reply(served, asked), stream)
+        exchange = texts.Exchange(served, generations, Reply(served, asked), stream, passed=scope.get(PASSED))
         return await texts.respond(exchange, receive, send, Errors())

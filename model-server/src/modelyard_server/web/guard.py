@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from modelyard_server.batching.batcher import Receive
+from modelyard_server.batching.jobs import Receive
 from modelyard_server.keys import Keys
 from modelyard_server.web.body import Scope
 from modelyard_server.web.inference import JSON, Handler, Headers, Send

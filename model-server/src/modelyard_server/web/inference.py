@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from modelyard_server.batching.batcher import ClientGoneError, Receive
+from modelyard_server.batching.jobs import ClientGoneError, Receive
 from modelyard_server.errors import RequestError
 from modelyard_server.explain.explainer import Explainer
 from modelyard_server.lifecycle import Lifecycle
@@ -23,8 +23,8 @@ Headers = list[tuple[bytes, bytes]]
 Answer = tuple[int, Headers, bytes]
 JSON = (b"content-type", b"application/json")
 CLIENT_CLOSED = 499
-PASSED = "modelyard.passed"
-"""Where tracing leaves in a scope what wants to be told a request's times."""
+PASSED, NAMED = "modelyard.passed", "modelyard.named"
+"""Where tracing leaves in a scope what wants to be told a request's times, and its model."""
 log = logging.getLogger(__name__)
 
 

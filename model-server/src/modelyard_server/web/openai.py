@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import orjson
 
-from modelyard_server.batching.batcher import Receive
+from modelyard_server.batching.jobs import Receive
 from modelyard_server.errors import BadRequestError, NotFoundError
 from modelyard_server.generation.generator import Generator
 from modelyard_server.generation.requests import Constraint, Request
 from modelyard_server.models.served import Served
 from modelyard_server.openai import failures, messages, reading, tools, vectors
 from modelyard_server.openai.answers import Head
-from modelyard_server.openai.bodies import Chat, Completion, Embedding, ResponseFormat, Sampled
+from modelyard_server.openai.bodies import Chat, Completion, Embedding, Sampled
 from modelyard_server.openai.failures import ModelNotFoundError
 from modelyard_server.openai.reading import FieldError
 from modelyard_server.openai.replies import ChatReply, CompletionReply, Options
@@ -23,10 +23,12 @@ from modelyard_server.service import ModelService
 from modelyard_server.web import body as bodies
 from modelyard_server.web import prompts
 from modelyard_server.web.body import Scope
-from modelyard_server.web.inference import JSON, Handler, Send
+from modelyard_server.web.inference import JSON, PASSED, Handler, Send
 from modelyard_server.web.texts import Account, Exchange, guarded, respond, send_body
 
 PREFIXES = ("/v1", "/openai/v1")
+CALLS = ("/chat/completions", "/completions", "/embeddings")
+PATHS = frozenset(prefix + call for prefix in PREFIXES for call in CALLS)
 DONE = b"data: [DONE]\n\n"
 
 
@@ -39,12 +41,8 @@ class OpenAi:
 
     def routes(self) -> Mapping[str, Handler]:
         """Handlers by path."""
-        handlers = {
-            "/chat/completions": guarded("openai", failures, self._chat),
-            "/completions": guarded("openai", failures, self._completion),
-            "/embeddings": guarded("openai", failures, self._embed),
-        }
-        return {prefix + path: handler for prefix in PREFIXES for path, handler in handlers.items()}
+        handlers = [guarded("openai", failures, one) for one in (self._chat, self._completion, self._embed)]
+        return {prefix + path: one for prefix in PREFIXES for path, one in zip(CALLS, handlers, strict=True)}
 
     async def _chat(self, scope: Scope, receive: Receive, send: Send, account: Account) -> int:
         content, timeout = await self._read(scope, receive)
@@ -53,16 +51,21 @@ class OpenAi:
         template = generator.model.template
         if template is None:
             raise BadRequestError(f"model {asked.model!r} has no chat template; use /v1/completions")
-        functions = messages.tools(asked)
+        functions, demanded = messages.tools(asked), messages.demanded(asked)
+        calls = bool(functions) and tools.convention(template.source)
+        if demanded and not calls:
+            message = (
+                f"tool_choice: the template of {asked.model!r} shows no way to call; leave the choice to the model"
+            )
+            raise FieldError("tool_choice", message)
         prompt = await prompts.tokens(generator, template.render(messages.plain(asked), functions), special=False)
         wanted = asked.top_logprobs or 0 if asked.logprobs else -1
         limit = asked.max_completion_tokens or asked.max_tokens or self._max_tokens
         requests = await self._requests(asked, generator, (prompt, limit, timeout, wanted))
         generations = generator.submit(requests)
-        calls = bool(functions) and tools.convention(template.source)
         how = Options(generator.model.tokenizer.piece, _new_id, wanted >= 0, asked.include_usage, calls)
         reply = ChatReply(_head("chatcmpl", asked, served), [one.usage for one in generations], how)
-        exchange = Exchange(served, generations, reply, bool(asked.stream), DONE)
+        exchange = Exchange(served, generations, reply, bool(asked.stream), DONE, scope.get(PASSED))
         return await respond(exchange, receive, send, failures)
 
     async def _completion(self, scope: Scope, receive: Receive, send: Send, account: Account) -> int:
@@ -80,7 +83,7 @@ class OpenAi:
         echoes = [tokenizer.decode(prompt) for prompt in beginnings] if asked.echo else ()
         how = Options(tokenizer.piece, _new_id, wanted >= 0, asked.include_usage, False, echoes, asked.n or 1)
         reply = CompletionReply(_head("cmpl", asked, served), [one.usage for one in generations], how)
-        exchange = Exchange(served, generations, reply, bool(asked.stream), DONE)
+        exchange = Exchange(served, generations, reply, bool(asked.stream), DONE, scope.get(PASSED))
         return await respond(exchange, receive, send, failures)
 
     async def _embed(self, scope: Scope, receive: Receive, send: Send, account: Account) -> int:
@@ -91,7 +94,7 @@ class OpenAi:
         texts = [asked.input] if isinstance(asked.input, str) else asked.input
         rows = np.empty((len(texts),), np.object_)
         rows[:] = [text.encode("utf-8", "surrogatepass") for text in texts]
-        outputs = await served.batcher.submit({name: rows}, len(texts), receive, timeout)
+        outputs = await served.batcher.submit({name: rows}, len(texts), receive, timeout, scope.get(PASSED))
         document = vectors.document(asked, outputs["embedding"], sum(len(text.split()) for text in texts))
         await send_body(send, 200, [JSON], orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY))
         return 200
@@ -121,17 +124,21 @@ class OpenAi:
         """One for each choice; `told` are prompt, limit of tokens, timeout and number of log probabilities."""
         prompt, limit, timeout, wanted = told
         sampling = reading.sampling(asked, wanted, generator.model.tokenizer.size)
-        form = asked.response_format if isinstance(asked, Chat) else None
         return [
             Request(
                 prompt=tuple(prompt), max_tokens=limit, sampling=one, stop=reading.stops(asked),
-                ignore_end=bool(asked.ignore_eos), timeout=timeout, constraint=await _constraint(generator, form),
+                ignore_end=bool(asked.ignore_eos), timeout=timeout,
+                constraint=await _constraint(generator, asked) if isinstance(asked, Chat) else None,
             )
             for one in reading.choice_seeds(sampling, asked.n or 1)
         ]  # fmt: skip
 
 
-async def _constraint(generator: Generator, form: ResponseFormat | None) -> Constraint | None:
+async def _constraint(generator: Generator, asked: Chat) -> Constraint | None:
+    if demanded := messages.demanded(asked):
+        marks = (tools.OPEN, tools.CLOSE)
+        return await asyncio.to_thread(generator.grammars.of_call, tools.schema(demanded), marks)
+    form = asked.response_format
     if form is None or form.type == "text":
         return None
     if form.type == "json_schema" and form.json_schema is None:

@@ -9,13 +9,14 @@ from typing import Any, Protocol
 import msgspec
 import orjson
 
-from modelyard_server.batching.batcher import ClientGoneError, Receive
+from modelyard_server.batching.jobs import ClientGoneError, Receive
 from modelyard_server.errors import InferenceError, RequestError
 from modelyard_server.generation.disconnect import watched
 from modelyard_server.generation.generation import Generation
 from modelyard_server.generation.requests import Piece
 from modelyard_server.models.served import Served
-from modelyard_server.web.inference import CLIENT_CLOSED, JSON, Headers, Send
+from modelyard_server.passages import Passed
+from modelyard_server.web.inference import CLIENT_CLOSED, JSON, NAMED, Headers, Send
 
 Document = dict[str, Any]
 EVENTS: Headers = [
@@ -44,6 +45,8 @@ class Exchange(msgspec.Struct, frozen=True):
     stream: bool
     last: bytes = b""
     """What ends a stream."""
+    passed: Passed | None = None
+    """Is told how each answer went."""
 
 
 class Failures(Protocol):
@@ -60,10 +63,8 @@ async def respond(exchange: Exchange, receive: Receive, send: Send, failures: Fa
             return await watched(_stream(exchange, send, failures), receive)
         pieces = await watched(_all(exchange.generations), receive)
     finally:
-        generator = exchange.served.generator
-        for generation in exchange.generations:
-            if generator is not None:
-                generator.cancel(generation)
+        if (generator := exchange.served.generator) is not None:
+            generator.leave(exchange.generations, exchange.passed)
     content = orjson.dumps(exchange.reply.whole(pieces), option=orjson.OPT_SERIALIZE_NUMPY)
     await send_body(send, 200, [JSON], content)
     return 200
@@ -138,8 +139,9 @@ async def _merged(generations: Sequence[Generation]) -> AsyncIterator[tuple[int,
 class Account:
     """Counts one request: inside while it lasts, answered when it ends. `served` is known once its model is."""
 
-    def __init__(self, protocol: str) -> None:
+    def __init__(self, protocol: str, named: Callable[[str], None] | None) -> None:
         self._protocol = protocol
+        self._named = named
         self._started = time.perf_counter()
         self._served: Served | None = None
 
@@ -147,6 +149,8 @@ class Account:
         """The request has found its model."""
         self._served = served
         served.inflight += 1
+        if self._named is not None:
+            self._named(served.name)
 
     def leave(self, code: int) -> None:
         """The request is done."""
@@ -162,7 +166,7 @@ def guarded(
     """An ASGI handler of `handle`: errors become the protocol's own, and the request is counted."""
 
     async def handler(scope: Any, receive: Receive, send: Send) -> None:
-        account = Account(protocol)
+        account = Account(protocol, scope.get(NAMED))
         code = 500
         try:
             code = await handle(scope, receive, send, account)

@@ -22,6 +22,11 @@ class TransformerEncoder(nn.Module):
         if architecture.out_features is not None:
             self.classifier = nn.Linear(architecture.hidden, architecture.out_features)
 
+    @property
+    def word_embedding(self) -> nn.Module:
+        """Where tokens become vectors, for those who explain."""
+        return self.embeddings.word_embeddings
+
     def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Embeddings [rows, hidden] or scores [rows, outFeatures] for ids [rows, tokens] of `lengths`."""
         mask = masking.of(ids, lengths)

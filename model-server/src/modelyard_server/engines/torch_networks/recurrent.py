@@ -28,6 +28,11 @@ class RecurrentClassifier(nn.Module):
         self._directions = 2 if architecture.bidirectional else 1
         self._pooling = architecture.pooling
 
+    @property
+    def word_embedding(self) -> nn.Module:
+        """Where tokens become vectors, for those who explain."""
+        return self.embedding
+
     def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Scores [rows, outFeatures] for ids [rows, tokens], of which row r has `lengths[r]`."""
         packed = pack_padded_sequence(self.embedding(ids), lengths.cpu(), batch_first=True, enforce_sorted=False)
