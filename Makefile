@@ -109,11 +109,11 @@ bench-model-server: venv ## Measure the model server beside its peers: PEERS="ou
 	  --seconds $(or $(BENCH_SECONDS),4) --repetitions $(or $(REPETITIONS),2)
 	@echo "make generate writes docs/performance.md from the results"
 
-# llama-cpp-python is compiled the first time. PEERS="ours llama" measures these anew.
+# Begins no further peer after 9 minutes, and says which are left; PEERS="serve llama" measures these and keeps the others.
 .PHONY: bench-llm
 bench-llm: venv ## Measure text generation beside transformers and llama.cpp: PEERS, TOKENS=128, GGUF=FILE
 	$(BIN)/python -m bench.llm $(if $(PEERS),--peers $(PEERS)) $(if $(GGUF),--gguf $(GGUF)) \
-	  --tokens $(or $(TOKENS),128) --repetitions $(or $(REPETITIONS),2)
+	  --tokens $(or $(TOKENS),128) --repetitions $(or $(REPETITIONS),2) --patience $(or $(PATIENCE),120)
 	@echo "make generate writes docs/performance.md from the results"
 
 .PHONY: bench-requirements

@@ -1,4 +1,4 @@
-"""Who is measured, with which settings. `{model}` is the model's folder or file, `{port}` a free one."""
+"""Who is measured, and how. `{model}` is the model's folder or file, `{prompts}` a file, `{port}` a free port."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ class Peer:
 
 _OURS = ("{python}", "-m", "modelyard_server", "serve", "--model", "{model}", "--port", "{port}", "--host", "127.0.0.1",
          "--termination-log", "/dev/null")  # fmt: skip
-_GENERATE = ("{python}", "{here}/generate.py", "--model", "{model}", "--threads", "{threads}", "--dtype")
-_LLAMA = ("{python}", "-m", "llama_cpp.server", "--model", "{model}", "--port", "{port}", "--n_threads", "{threads}",
-          "--n_ctx", "4096")  # fmt: skip
-_SERVE = ("{programs}/transformers", "serve", "--continuous-batching", "--host", "127.0.0.1", "--port", "{port}",
-          "--device", "cpu", "{model}")  # fmt: skip
+_GENERATE = ("{python}", "{here}/generate.py", "--model", "{model}", "--threads", "{threads}", "--tokens", "{tokens}",
+             "--streams", "{streams}", "--dtype")  # fmt: skip
+_LLAMA = ("node", "{here}/llama/llama.mjs", "{programs}", "{model}", "{prompts}", "{threads}", "{tokens}",
+          "{streams}")  # fmt: skip
+# Without its bounds the cache takes most of the machine's memory, and every token is attended over all of it.
+_SERVE = ("{programs}/transformers", "serve", "--continuous-batching", "--cb-num-blocks", "32",
+          "--cb-max-batch-tokens", "256", "--host", "127.0.0.1", "--port", "{port}", "--device", "cpu",
+          "{model}")  # fmt: skip
 _FULL = {"ignore_eos": True, "stream_options": {"include_usage": True}}
 _READY = "/v2/health/ready"
 BASE = "generate-float32"
@@ -48,9 +51,11 @@ PEERS = {
              (*_GENERATE, "float32"), "transformers", environment="transformers"),
         Peer("generate-bfloat16", "transformers.generate, bfloat16", "transformers", "use_cache, sdpa",
              (*_GENERATE, "bfloat16"), "transformers", environment="transformers"),
-        Peer("serve", "transformers serve", "transformers", "--continuous-batching", _SERVE, "transformers",
+        Peer("serve", "transformers serve", "transformers",
+             "--continuous-batching --cb-num-blocks 32 --cb-max-batch-tokens 256", _SERVE, "transformers",
              "/health", "transformers"),
-        Peer("llama", "llama.cpp (llama-cpp-python)", "llama-cpp-python", "Q4_1 as it is; its server takes turns",
-             _LLAMA, "file", "/v1/models", "llama"),
+        Peer("llama", "llama.cpp (node-llama-cpp)", "node-llama-cpp",
+             "Q4_1 as it is, no server: sequences of one batch in the measuring process",
+             _LLAMA, "file", environment="llama"),
     )
 }  # fmt: skip

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 TOPICS = ("a lighthouse", "a bakery", "the first snow", "a lost letter", "an old train", "two rivers", "a clockmaker",
           "a garden at night")  # fmt: skip
-WITHIN = 300.0
 
 
 @dataclass
@@ -46,14 +45,15 @@ def prompt(number: int) -> str:
     return f"Write a long story about {TOPICS[number % len(TOPICS)]}, with many details. Story number {number}."
 
 
-def measure(port: int, count: int, fields: Mapping[str, object], offset: int) -> Load:
-    """Run `count` streams at once; `fields` are those of every request. RuntimeError when none came through.
+def measure(port: int, count: int, fields: Mapping[str, object], offset: int, patience: float) -> Load:
+    """Run `count` streams at once; `fields` are those of every request. RuntimeError when none came through within
+    `patience` seconds.
 
     A peer without `ignore_eos` stops where the model does; its tokens are counted as they come.
     """
     streams = [Stream() for _ in range(count)]
     threads = [
-        threading.Thread(target=_run, args=(port, _body(fields, offset + number), one))
+        threading.Thread(target=_run, args=(port, _body(fields, offset + number), one, patience))
         for number, one in enumerate(streams)
     ]
     started = time.perf_counter()
@@ -81,8 +81,8 @@ def _body(fields: Mapping[str, object], number: int) -> bytes:
     return json.dumps({"messages": [turn], "temperature": 0.0, "stream": True, **fields}).encode()
 
 
-def _run(port: int, body: bytes, stream: Stream) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WITHIN)
+def _run(port: int, body: bytes, stream: Stream, patience: float) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience)
     stream.began = time.perf_counter()
     try:
         connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
@@ -92,6 +92,9 @@ def _run(port: int, body: bytes, stream: Stream) -> None:
             return
         while line := response.readline():
             _event(line.strip(), stream)
+            if time.perf_counter() - stream.began > patience:
+                stream.error = f"not complete after {patience:g} s"
+                return
     except (OSError, http.client.HTTPException) as error:
         stream.error = str(error)
     finally:
