@@ -13,11 +13,11 @@ import uvicorn
 
 from modelyard_server.service import ModelService
 from modelyard_server.settings import Settings
-from modelyard_server.web import management
 from modelyard_server.web.access import AccessLog
 from modelyard_server.web.front import Front
 from modelyard_server.web.guard import Guard
 from modelyard_server.web.inference import Handler
+from modelyard_server.web.later import Later
 from modelyard_server.web.traced import Traced
 from modelyard_server.web.transport import HttpProtocol
 
@@ -85,7 +85,13 @@ def create_rpc(service: ModelService) -> Rpc | None:
 
 def create_app(service: ModelService) -> Handler:
     """Everything over HTTP. What is off costs nothing: it is not there."""
-    app: Handler = Front(service, management.create(service))
+
+    def management() -> Handler:
+        from modelyard_server.web import management  # noqa: PLC0415 (FastAPI; see Later)
+
+        return management.create(service)
+
+    app: Handler = Front(service, Later(management))
     if service.tracing is not None:
         app = Traced(app, service.tracing)
     if service.keys is not None:

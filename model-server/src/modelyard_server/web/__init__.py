@@ -10,7 +10,8 @@ Rooms:
     body        reading a request body within its limit
     transport   one write to the socket for each answer
     guard, access, traced    before everything, when they are on: the key, a log line, a span
-    management  FastAPI: health, metadata, metrics, docs, and the error bodies of every other path
+    health      health and metrics, plain      later  an app that is made when it is first asked for
+    management  FastAPI: metadata, docs, and the error bodies of every other path
     repository  the index of models, load and unload
     documents   the schemas that OpenAPI shows
 """

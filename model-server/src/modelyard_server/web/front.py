@@ -1,4 +1,4 @@
-"""The outermost ASGI app: an exact path goes straight to inference, everything else to the management app."""
+"""The outermost ASGI app: an exact path goes straight to inference or health, everything else to the management app."""
 
 from collections.abc import MutableMapping
 from typing import Any
@@ -8,6 +8,7 @@ from modelyard_server.models.states import Routes
 from modelyard_server.service import ModelService
 from modelyard_server.web.body import Scope
 from modelyard_server.web.generate import Generate
+from modelyard_server.web.health import Health
 from modelyard_server.web.inference import Handler, Inference, Send
 from modelyard_server.web.openai import OpenAi
 
@@ -23,14 +24,18 @@ class Front:
         self._openai = OpenAi(service).routes()
         self._explainer = service.explainer
         self._routes: dict[str, Handler] = {}
+        self._plain = Health(service).routes()
         service.models.listen(self._changed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if self._lifecycle.draining:
             send = closing(send)
-        hot = scope["type"] == "http" and scope["method"] == "POST"
-        handler = self._routes.get(scope["path"]) if hot else None
+        handler = None
+        if scope["type"] == "http":
+            method = scope["method"]
+            routes = self._routes if method == "POST" else self._plain if method == "GET" else {}
+            handler = routes.get(scope["path"])
         await (handler or self._management)(scope, receive, send)
 
     def _changed(self, routes: Routes) -> None:

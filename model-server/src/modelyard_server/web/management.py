@@ -1,4 +1,4 @@
-"""Health, metadata, metrics and docs on FastAPI, and the protocol's error body for every path and method."""
+"""Metadata and docs on FastAPI, and the protocol's error body for every path and method."""
 
 import logging
 from typing import Any
@@ -57,19 +57,17 @@ def _errors(app: FastAPI) -> None:
 
 
 def _health(app: FastAPI, service: ModelService) -> None:
-    @app.get("/v2/health/live", response_model=documents.Live, tags=["health"])
-    async def live() -> Response:
+    """The paths that `front` answers from `health`: here they only document themselves."""
+
+    @app.get("/v2/health/live", tags=["health"])
+    async def live() -> documents.Live:
         """True while the event loop and the inference thread are alive, also during load and drain."""
-        return JSONResponse({"live": service.live}, 200 if service.live else 503)
+        return documents.Live(live=service.live)
 
-    @app.get("/v2/health/ready", response_model=documents.Ready, tags=["health"])
-    async def ready() -> Response:
+    @app.get("/v2/health/ready", tags=["health"])
+    async def ready() -> documents.Ready:
         """True when all models asked for at the start are in service; false once the server drains or has failed."""
-        return JSONResponse({"ready": service.ready}, 200 if service.ready else 503)
-
-    @app.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
-        return Response(service.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return documents.Ready(ready=service.ready)
 
 
 def _metadata(app: FastAPI, service: ModelService) -> None:
