@@ -10,6 +10,7 @@ from modelyard_server.models.served import Served
 from modelyard_server.openai import bodies
 from modelyard_server.protocol.generate import Parameters
 from modelyard_server.service import ModelService
+from modelyard_server.web import documents
 
 REFERENCE = "#/components/schemas/{name}"
 
@@ -56,12 +57,15 @@ def add(app: FastAPI, service: ModelService) -> None:
     async def models() -> Models:
         return Models(data=[model(name) for name in service.models.names()])
 
-    @app.get("/openai/v1/models/{name}", tags=["openai"])
+    absent: dict[int | str, dict[str, Any]] = {code: {"model": documents.Error} for code in (404, 503)}
+
+    @app.get("/openai/v1/models/{name}", tags=["openai"], responses=absent)
     async def one(name: str) -> Model:
         served: Served = service.models.find(name)
         return model(served.name)
 
     errors: dict[int | str, dict[str, Any]] = {code: {"model": OpenAiErrorBody} for code in (400, 404, 429, 500, 503)}
+    errors[200] = {"description": "The answer, or its events", "content": {"text/event-stream": {}}}
     for path, kind in (("chat/completions", "Chat"), ("completions", "Completion"), ("embeddings", "Embedding")):
         for prefix in ("/v1", "/openai/v1"):
             extra = _body(kind)
