@@ -52,8 +52,8 @@ def overlap(one: Panel, other: Panel) -> bool:
     return not apart
 
 
-def test_both_dashboards_are_there() -> None:
-    assert [path.stem for path in FILES] == ["fleet", "model"]
+def test_all_dashboards_are_there() -> None:
+    assert [path.stem for path in FILES] == ["fleet", "gateway", "model"]
 
 
 def test_the_dashboard_can_be_imported_anywhere(dashboard: Dashboard) -> None:

@@ -1,9 +1,10 @@
-"""The catalogue that dashboards and alerts are checked against is what the operator and the model server export."""
+"""The catalogue that dashboards and alerts are checked against is what operator, gateway and model server export."""
 
 from collections.abc import Iterable
 
 from prometheus_client.metrics import MetricWrapperBase
 
+import modelyard_gateway.metrics
 import modelyard_operator.metrics
 from chart.promql import METRICS
 from modelyard_server.metrics import Metrics
@@ -25,6 +26,7 @@ def catalog(metrics: Iterable[object]) -> dict[str, set[str]]:
 def test_the_catalog_is_what_the_code_exports() -> None:
     server = Metrics()
     exported = catalog(vars(modelyard_operator.metrics).values())
+    exported |= catalog(vars(modelyard_gateway.metrics).values())
     exported |= catalog([*vars(server).values(), *server.texts.families])
     listed = {name: set(labels.split()) for name, labels in METRICS.items() if name not in UNDECLARED}
     assert exported == listed
