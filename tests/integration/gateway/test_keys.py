@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import openai
 import pytest
 
 from integration.gateway.envoy_binary import envoy_binary
@@ -356,3 +357,25 @@ def test_the_api_server_refuses_what_makes_no_sense(shared: Cluster, spec: Objec
     kind = {"apiVersion": "modelyard.dev/v1alpha1", "kind": "InferenceKey"}
     said = shared.refusal({**kind, "metadata": {"name": "x", "namespace": "default"}, "spec": spec})
     assert message in said
+
+
+def test_openais_own_client_uses_a_key_as_its_api_key(keys: Keys, gateway: Gateway, good: str) -> None:
+    limited = keys.made("sdk", rateLimit={"requestsPerMinute": 1})
+    eventually(lambda: gateway.ask("/", limited).status == 404)
+
+    def asked(key: str, **more: Any) -> Any:
+        base = f"http://127.0.0.1:8000/{TEAM}/digits/openai/v1"
+        with gateway.network.inside(), openai.OpenAI(base_url=base, api_key=key, max_retries=0) as client:
+            messages: Any = [{"role": "user", "content": "Hello"}]
+            found = client.chat.completions.create(
+                model="digits", messages=messages, extra_body={"words": 4, "include_usage": True}, **more
+            )
+            return list(found) if more else found
+
+    assert asked(good).usage.completion_tokens == 4
+    assert asked(good, stream=True)[-1].usage.completion_tokens == 4
+    with pytest.raises(openai.AuthenticationError, match="not known"):
+        asked(f"myk_00000000_{'0' * 64}")
+    asked(limited)
+    with pytest.raises(openai.RateLimitError, match="faster than it may be"):
+        asked(limited)
