@@ -109,3 +109,31 @@ def test_a_drain_ends_while_a_client_holds_its_body_back(start: Start, impatient
         asyncio.run_coroutine_threadsafe(serving.drain(server.service, 3600.0), server.loop).result(10)
         assert client.makefile("rb").read().startswith(b"HTTP/1.1 408")
     assert server.service.inflight == 0
+
+
+async def test_a_body_that_is_there_already_needs_no_timer(
+    serving_state: Lifecycle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": b"abc"}
+
+    monkeypatch.setattr(asyncio, "timeout_at", None)
+    assert await body.read(receive, 100, serving_state) == b"abc"
+
+
+async def test_a_reader_that_is_cancelled_ends_its_wait(serving_state: Lifecycle) -> None:
+    ended = asyncio.Event()
+
+    async def receive() -> MutableMapping[str, Any]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    reading = asyncio.ensure_future(body.read(receive, 100, serving_state))
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert ended.is_set()

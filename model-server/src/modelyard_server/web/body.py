@@ -1,7 +1,8 @@
 """Reading a request: the few headers that matter, and a body within its limit."""
 
 import asyncio
-from collections.abc import MutableMapping
+import types
+from collections.abc import Generator, MutableMapping
 from typing import Any
 
 import msgspec
@@ -70,9 +71,11 @@ async def _next(receive: Receive, deadline: float, lifecycle: Lifecycle) -> Muta
     """The next piece. The wait is cut into short ones, to see a drain: it goes on only for bodies that move."""
     loop = asyncio.get_running_loop()
     while True:
+        message, rest = _begun(receive())
         try:
-            async with asyncio.timeout_at(min(deadline, loop.time() + SILENT_AFTER)):
-                message = await receive()
+            if message is None:
+                async with asyncio.timeout_at(min(deadline, loop.time() + SILENT_AFTER)):
+                    message = await rest
         except TimeoutError as error:
             if loop.time() >= deadline:
                 raise BodyTimeoutError(f"body: not complete after {STALLED_AFTER:g} s") from error
@@ -82,6 +85,32 @@ async def _next(receive: Receive, deadline: float, lifecycle: Lifecycle) -> Muta
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         return message
+
+
+def _begun(waiting: Any) -> tuple[MutableMapping[str, Any] | None, Any]:
+    """What is there already, or what to wait for: most bodies come with their headers, and a timer costs them more than
+    reading does."""
+    try:
+        pending = waiting.send(None)
+    except StopIteration as done:
+        return done.value, None
+    return None, _rest(waiting, pending)
+
+
+@types.coroutine
+def _rest(waiting: Any, pending: Any) -> Generator[Any, Any, Any]:
+    """A coroutine that was begun, from where it waits first."""
+    while True:
+        try:
+            sent = yield pending
+        except BaseException as error:  # noqa: BLE001 (handed on, above all a cancellation)
+            resume, value = waiting.throw, error
+        else:
+            resume, value = waiting.send, sent
+        try:
+            pending = resume(value)
+        except StopIteration as done:
+            return done.value
 
 
 def _within(body: bytes | bytearray, limit: int) -> bytes:
