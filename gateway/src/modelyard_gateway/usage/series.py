@@ -1,5 +1,9 @@
 """Metrics of what was used, of a bounded number of models and keys: whatever comes later is called other."""
 
+from functools import cache
+
+from prometheus_client import Counter, Histogram
+
 from modelyard_gateway import metrics
 
 from .line import Sample
@@ -27,26 +31,48 @@ class Known:
 
 
 class Series:
-    """Counts samples."""
+    """Counts samples. A metric of these labels is looked up once: that costs more than to count."""
 
     def __init__(self) -> None:
         self._models = Known(MOST_MODELS)
         self._keys = Known(MOST_KEYS)
+        self._of_model = cache(_of_model)
+        self._of_key = cache(_of_key)
 
     def count(self, sample: Sample) -> None:
         """One more request."""
         used = sample.used
-        namespace, model, revision = self._models.bounded((sample.namespace, sample.model, sample.revision))
-        metrics.REQUESTS.labels(namespace, model, revision, f"{sample.code // 100}xx").inc()
-        metrics.SECONDS.labels(namespace, model).observe(used.milliseconds / 1000)
+        model = self._models.bounded((sample.namespace, sample.model, sample.revision))
+        requests, seconds, prompt, completion = self._of_model(model, sample.code // 100)
+        requests.inc()
+        seconds.observe(used.milliseconds / 1000)
         if used.tokens:
-            metrics.TOKENS.labels(namespace, model, revision, "prompt").inc(used.prompt_tokens)
-            metrics.TOKENS.labels(namespace, model, revision, "completion").inc(used.completion_tokens)
+            prompt.inc(used.prompt_tokens)
+            completion.inc(used.completion_tokens)
         if sample.estimated:
             metrics.ESTIMATED.inc()
         if sample.key:
-            key = self._keys.bounded(sample.key)
-            metrics.KEY_REQUESTS.labels(*key).inc()
+            requests, prompt, completion = self._of_key(self._keys.bounded(sample.key))
+            requests.inc()
             if used.tokens:
-                metrics.KEY_TOKENS.labels(*key, "prompt").inc(used.prompt_tokens)
-                metrics.KEY_TOKENS.labels(*key, "completion").inc(used.completion_tokens)
+                prompt.inc(used.prompt_tokens)
+                completion.inc(used.completion_tokens)
+
+
+def _of_model(labels: Labels, hundreds: int) -> tuple[Counter, Histogram, Counter, Counter]:
+    """Requests, seconds, and tokens of prompts and answers."""
+    return (
+        metrics.REQUESTS.labels(*labels, f"{hundreds}xx"),
+        metrics.SECONDS.labels(*labels[:2]),
+        metrics.TOKENS.labels(*labels, "prompt"),
+        metrics.TOKENS.labels(*labels, "completion"),
+    )
+
+
+def _of_key(labels: Labels) -> tuple[Counter, Counter, Counter]:
+    """Requests, and tokens of prompts and answers."""
+    return (
+        metrics.KEY_REQUESTS.labels(*labels),
+        metrics.KEY_TOKENS.labels(*labels, "prompt"),
+        metrics.KEY_TOKENS.labels(*labels, "completion"),
+    )
