@@ -51,7 +51,7 @@ def test_envoy_begins_after_the_process_knows_the_models_and_ends_before_it(defa
 def test_envoy_has_no_token_and_only_the_process_has_one(defaults: list[Object]) -> None:
     assert pod(defaults)["automountServiceAccountToken"] is False
     mounted = {name: {one["name"] for one in found["volumeMounts"]} for name, found in containers(defaults).items()}
-    assert mounted == {"gateway": {"shared", "token"}, "envoy": {"shared"}}
+    assert mounted == {"gateway": {"shared", "token", "upstream"}, "envoy": {"shared"}}
 
 
 def test_only_envoy_holds_the_certificate(chart: Chart) -> None:

@@ -11,7 +11,13 @@ import yaml
 from chart.rendering import CHART, MONITORING_API, NAMESPACE, PROJECT, Chart, Object
 
 KUBERNETES = "1.37"
-CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+CLUSTER_SCOPED = {
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+}
 MONITORING_KINDS = {api.rsplit("/", 1)[1] for api in MONITORING_API}
 CASES: dict[str, dict[str, Any]] = yaml.safe_load((PROJECT / "tests" / "chart" / "cases.yaml").read_text())
 

@@ -68,6 +68,7 @@ EDITOR = {
     ("modelyard.dev", "inferencekeys"): "get list watch create update patch delete deletecollection",
     ("modelyard.dev", "inferencekeys/status"): "get",
 }
+OWN_KEYS = ("modelyard-operator-upstream", NAMESPACE)
 NAMESPACES = ["team-a", "team-b"]
 
 
@@ -199,9 +200,16 @@ def test_user_roles_join_kubernetes_own_roles(defaults: list[Object], role: str,
     assert {name.removeprefix(prefix) for name in labels if name.startswith(prefix)} == targets
 
 
-def test_no_role_has_a_wildcard_or_reads_secrets(defaults: list[Object], namespaced: list[Object]) -> None:
+def test_no_role_has_a_wildcard_or_passes_rights_on(defaults: list[Object], namespaced: list[Object]) -> None:
     roles = [o for o in defaults + namespaced if o["kind"] in {"Role", "ClusterRole"}]
     granted = {part for role in roles for permission in permissions(role) for part in permission}
     assert granted & {"*", "bind", "escalate", "impersonate", "namespaces"} == set()
-    of_secrets = {verb for role in roles for _, resource, verb in permissions(role) if resource == "secrets"}
-    assert of_secrets == {"create", "patch"}
+
+
+def test_one_secret_alone_is_read(defaults: list[Object], namespaced: list[Object]) -> None:
+    for role in defaults + namespaced:
+        for rule in role.get("rules", []) if role["kind"] in {"Role", "ClusterRole"} else []:
+            if "secrets" in rule["resources"]:
+                own = (role["metadata"]["name"], role["metadata"].get("namespace")) == OWN_KEYS
+                assert set(rule["verbs"]) == ({"get", "create", "patch"} if own else {"create", "patch"})
+                assert rule.get("resourceNames") == (["modelyard-upstream"] if own else None)

@@ -30,7 +30,12 @@ from .world import World
 
 Body = dict[str, Any]
 SYSTEM = "modelyard-system"
-SETTINGS = Settings(fetch_image="registry.example/modelyard/model-server:1", lease_namespace=SYSTEM, workers=4)
+SETTINGS = Settings(
+    fetch_image="registry.example/modelyard/model-server:1",
+    lease_namespace=SYSTEM,
+    workers=4,
+    upstream_secret="modelyard-upstream",
+)
 # The first second of all runs.
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 # Nothing but leases and pods that crash again was written for so long: the cluster is at rest.
@@ -109,7 +114,13 @@ class Run:
             container.connectors.append(made)
             return made
 
-        surroundings = Surroundings(clock=loop.time, wall=self.wall, chance=chance, connector=connector)
+        surroundings = Surroundings(
+            clock=loop.time,
+            wall=self.wall,
+            chance=chance,
+            connector=connector,
+            secret=random.Random(f"keys {chance()}").randbytes,
+        )
         credentials = Credentials(
             server="http://api", context=_CONTEXT, token_file=self._token_file, token="none", clock=loop.time
         )

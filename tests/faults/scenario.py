@@ -108,7 +108,8 @@ def runtime(image: str) -> Body:
     """A ModelRuntime without its name."""
     command = {"command": ["modelyard-server"], "args": ["serve", "--model", "$(MODEL_PATH)"]}
     # Only models that name it use it: its formats are not those that are looked for.
-    return {"spec": {"image": image, "formats": [{"name": "torch"}], **command}}
+    keys = {"env": [{"name": "KEYS", "value": "$(API_KEY_FILE)"}]}
+    return {"spec": {"image": image, "formats": [{"name": "torch"}], **command, **keys}}
 
 
 def node(run: Run, name: str, gpus: int) -> None:

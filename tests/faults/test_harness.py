@@ -66,11 +66,12 @@ def test_who_is_frozen_goes_on_when_it_is_thawed() -> None:
         run.wait(1)
         run.freeze("operator-a")
         run.put(MODELS, "team-a", "digits", MODEL)
+        written = len(run.writes)
         run.wait(100)
-        assert run.writes == []
+        assert len(run.writes) == written
         run.thaw("operator-a")
         run.wait(100)
-        assert run.writes != []
+        assert len(run.writes) > written
 
 
 @pytest.mark.parametrize("oracle", ORACLES)

@@ -31,7 +31,16 @@ MODELS = "/apis/modelyard.dev/v1alpha1/namespaces/{}/modeldeployments"
 PACKAGE = '{"digest": "sha256:' + "a" * 64 + '", "name": "digits", "version": "1", "format": "torch", "bytes": 10}'
 # The garbage collector looks for new kinds every half a minute: a young control plane collects no child of ours before.
 COLLECTED = 120.0
-INSTALLED = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ServiceAccount"}
+INSTALLED = {
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "RoleBinding",
+    "ServiceAccount",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+}
 
 
 def eventually(check: Callable[[], T], seconds: float = 30.0, pause: float = 0.05) -> T:
@@ -177,6 +186,7 @@ class Operator:
             "MODELYARD_FETCH_IMAGE": "registry.example/modelyard/model-server:1",
             "MODELYARD_HTTP_PORT": str(self.port),
             "MODELYARD_LOG_FORMAT": "text",
+            "MODELYARD_UPSTREAM_SECRET": "modelyard-upstream",
             "POD_NAMESPACE": NAMESPACE,
             **settings,
         }

@@ -33,6 +33,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
 {{- end -}}
 
+{{/* Secret with the keys that models take from the gateway; empty when they take any request. */}}
+{{- define "modelyard.upstreamSecret" -}}
+{{- if and .Values.gateway.enabled .Values.gateway.upstreamKey.enabled }}modelyard-upstream{{ end -}}
+{{- end -}}
+
 {{- define "modelyard.gatewayName" -}}
 {{- printf "%s-gateway" (include "modelyard.fullname" .) -}}
 {{- end -}}

@@ -1,6 +1,6 @@
 """Refusals, in the words of the protocol that was asked. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -14,6 +14,7 @@ Reason = Literal[
     "InvalidKey",
     "ExpiredKey",
     "Forbidden",
+    "NoModel",
     "NoSuchPath",
     "NoSuchModel",
     "NotServing",
@@ -24,6 +25,7 @@ Reason = Literal[
     "BudgetSpent",
 ]
 STATUS: Mapping[Reason, int] = {
+    "NoModel": 400,
     "NoToken": 401,
     "InvalidToken": 401,
     "InvalidKey": 401,
@@ -40,6 +42,7 @@ STATUS: Mapping[Reason, int] = {
 }
 # OpenAI's clients show `type` and `code` of an error; the words are theirs.
 _OPENAI_TYPE: Mapping[int, str] = {
+    400: "invalid_request_error",
     401: "invalid_request_error",
     403: "permission_error",
     404: "invalid_request_error",
@@ -85,3 +88,9 @@ class Refused(Struct, frozen=True):
             error = {"message": self.message, "type": kind, "code": self.reason, "param": None}
             return msgspec.json.encode({"error": error})
         return msgspec.json.encode({"error": self.message})
+
+
+def models(found: Sequence[tuple[str, str]]) -> bytes:
+    """A list of models as OpenAI's clients read it."""
+    data = [{"id": f"{space}/{name}", "object": "model", "created": 0, "owned_by": space} for space, name in found]
+    return msgspec.json.encode({"object": "list", "data": data})

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from modelyard_gateway.access.target import Protocol
+from modelyard_operator.api.model_deployment import Access
 from modelyard_operator.api.names import API_VERSION, LABEL_MODEL, MANAGED_SELECTOR
 from modelyard_operator.api.objects import ObjectMeta
 from modelyard_operator.cache import Key, Store
@@ -43,10 +44,17 @@ class EndpointSlice(Struct, frozen=True, gc=False):
     ports: tuple[EndpointPort, ...] | None = ()
 
 
+class ModelSpec(Struct, frozen=True, gc=False):
+    """What of a spec matters on the way to the model."""
+
+    access: Access = Access()
+
+
 class ModelMeta(Struct, frozen=True, gc=False):
-    """A ModelDeployment: that it is there."""
+    """A ModelDeployment: that it is there, and who may ask it."""
 
     metadata: ObjectMeta
+    spec: ModelSpec = ModelSpec()
 
 
 MODELS = Resource("ModelDeployment", API_VERSION, "modeldeployments", ModelMeta)
@@ -89,6 +97,18 @@ class Directory:
         """Metadata of a model; None when there is no such model."""
         found = self.models.get(namespace, name)
         return found.metadata if found else None
+
+    def by_namespace(self) -> dict[str, list[str]]:
+        """Names of all models."""
+        found: dict[str, list[str]] = {}
+        for one in self.models:
+            found.setdefault(one.metadata.namespace, []).append(one.metadata.name)
+        return found
+
+    def is_public(self, namespace: str, name: str) -> bool:
+        """Whether a model says that everybody may ask it."""
+        model: ModelMeta | None = self.models.get(namespace, name)
+        return model is not None and model.spec.access.mode == "Public"
 
     def _slice_changed(self, found: Any) -> None:
         metadata = found.metadata

@@ -5,46 +5,100 @@ lets the request through; 4xx and its body are what the client gets. A 5xx Envoy
 hide, so such a request is let through, too: to this very door, which then answers it.
 """
 
+import secrets
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import quote, unquote
 
 from . import metrics
-from .access.authorizer import Allowed, Asked, Authorizer
-from .answers import STATUS, Refused
-from .envoy import AUTHORIZER, CLUSTER_HEADER, LENGTH_HEADER, PATH_HEADER, USER_HEADER, WARNING_HEADER
+from .access.authorizer import Allowed, Asked, Authorizer, Listed
+from .answers import STATUS, Refused, models
+from .envoy import (
+    AUTHORIZER,
+    CLUSTER_HEADER,
+    LENGTH_HEADER,
+    MODEL_HEADER,
+    OURS,
+    PATH_HEADER,
+    USER_HEADER,
+    WARNING_HEADER,
+    WHO,
+)
+from .upstream import UpstreamKey
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-# No namespace begins so.
-_TELL = "/-/"
+# Lists of models that were asked for, until Envoy comes for them a moment later.
+MOST_TICKETS = 1000
 _ALLOWED = metrics.DECISIONS.labels("Allowed")
 
 
 class Door:
     """An ASGI app."""
 
-    def __init__(self, authorizer: Authorizer) -> None:
+    def __init__(self, authorizer: Authorizer, upstream: UpstreamKey) -> None:
         self._authorizer = authorizer
+        self._upstream = upstream
+        self._tickets: OrderedDict[str, bytes] = OrderedDict()
 
     async def __call__(self, scope: Scope, _receive: object, send: Send) -> None:
         """Answer one question."""
         asked = _asked(scope)
+        if (listed := self._tickets.pop(asked.path.removeprefix(OURS), None)) is not None:
+            await _answer(send, 200, {"content-type": "application/json"}, listed)
+            return
+        if asked.path.startswith(f"{WHO}/"):
+            await self._who(asked, send)
+            return
         if (told := _told(scope)) is not None:
             await _answer(send, told.status, _refusal(told), told.body(asked.path))
             return
         verdict = await self._authorizer.decide(asked)
         if isinstance(verdict, Allowed):
             _ALLOWED.inc()
-            await _answer(send, 200, _way(verdict), b"")
+            await _answer(send, 200, self._way(verdict), b"")
+            return
+        if isinstance(verdict, Listed):
+            await _answer(send, 200, self._listed(verdict), b"")
             return
         metrics.DECISIONS.labels(verdict.reason).inc()
         if verdict.ours:
-            path = f"{_TELL}{verdict.reason}/{quote(verdict.message, safe='')}{asked.path.partition('?')[0]}"
+            path = f"{OURS}{verdict.reason}/{quote(verdict.message, safe='')}{asked.path.partition('?')[0]}"
             way = {CLUSTER_HEADER: AUTHORIZER, PATH_HEADER: path, USER_HEADER: _header_value(verdict.who)}
             await _answer(send, 200, way, b"")
             return
         await _answer(send, verdict.status, _refusal(verdict), verdict.body(asked.path))
+
+    async def _who(self, asked: Asked, send: Send) -> None:
+        """Nobody's body is read before we know who they are. What is our own fault the next question says."""
+        found = await self._authorizer.identify(asked)
+        if isinstance(found, Refused) and not found.ours:
+            metrics.DECISIONS.labels(found.reason).inc()
+            await _answer(send, found.status, _refusal(found), found.body(asked.path))
+            return
+        await _answer(send, 200, {}, b"")
+
+    def _listed(self, listed: Listed) -> Mapping[str, str]:
+        """Envoy is sent to us again for the list, as only refusals may have a body here."""
+        _ALLOWED.inc()
+        ticket = secrets.token_hex(16)
+        self._tickets[ticket] = models(listed.models)
+        while len(self._tickets) > MOST_TICKETS:
+            self._tickets.popitem(last=False)
+        return {CLUSTER_HEADER: AUTHORIZER, PATH_HEADER: f"{OURS}{ticket}", USER_HEADER: _header_value(listed.who)}
+
+    def _way(self, allowed: Allowed) -> Mapping[str, str]:
+        """Envoy itself keeps the query. Our key takes the place of the client's token, which is not for the model."""
+        way = {
+            CLUSTER_HEADER: allowed.cluster,
+            PATH_HEADER: allowed.target.path,
+            USER_HEADER: _header_value(allowed.who),
+        }
+        if allowed.warning:
+            way[WARNING_HEADER] = _header_value(allowed.warning)
+        key = self._upstream.shown(allowed.target.namespace)
+        return way | {"authorization": f"Bearer {key}"} if key else way
 
 
 def _told(scope: Scope) -> Refused | None:
@@ -53,9 +107,9 @@ def _told(scope: Scope) -> Refused | None:
     Whoever asks for such a path is told what it says, which is for nobody else.
     """
     path: bytes = scope["raw_path"]
-    if not path.startswith(_TELL.encode()):
+    if not path.startswith(OURS.encode()):
         return None
-    reason, _, rest = path[len(_TELL) :].decode("latin-1").partition("/")
+    reason, _, rest = path[len(OURS) :].decode("latin-1").partition("/")
     known = next((one for one in STATUS if one == reason), None)
     return Refused(known, unquote(rest.partition("/")[0])) if known and STATUS[known] >= 500 else None
 
@@ -75,17 +129,8 @@ def _asked(scope: Scope) -> Asked:
         authorization=None if authorization is None else authorization.decode("latin-1"),
         content_type=headers.get(b"content-type", b"").decode("latin-1"),
         length=int(length) if length.isdigit() else -1,
+        model=headers.get(MODEL_HEADER.encode(), b"").decode("latin-1"),
     )
-
-
-def _way(allowed: Allowed) -> Mapping[str, str]:
-    """Envoy itself keeps the query."""
-    return {
-        CLUSTER_HEADER: allowed.cluster,
-        PATH_HEADER: allowed.target.path,
-        USER_HEADER: _header_value(allowed.who),
-        **({WARNING_HEADER: _header_value(allowed.warning)} if allowed.warning else {}),
-    }
 
 
 def _refusal(refused: Refused) -> Mapping[str, str]:

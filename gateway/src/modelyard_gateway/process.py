@@ -23,11 +23,14 @@ from .directory import Directory
 from .door import Door
 from .envoy.bootstrap import socket
 from .settings import Settings
+from .upstream import UpstreamKey
 
 logger = logging.getLogger(__name__)
 
 # Changes that come within so many seconds are one set of files.
 GATHER_SECONDS = 0.02
+# The key for models is looked for so often until it is there.
+KEY_SECONDS = 0.5
 
 
 class Process:
@@ -57,8 +60,9 @@ class Process:
             Throttle(settings.reviews_per_second, int(settings.reviews_per_second) + 1, self._clock),
             settings.audiences,
         )
-        rules = Rules(settings.audiences, settings.domain, settings.longest_body)
+        rules = Rules(settings.audiences, settings.domain, settings.longest_body, settings.allow_public)
         self._authorizer = Authorizer(reviews, self._directory, rules, self._accounts.gatekeeper, clock=self._clock)
+        self._upstream = UpstreamKey(settings.upstream_keys, self._clock, lambda: surroundings.wall().timestamp())
         self._publisher = publishing.Publisher(self._directory, settings.folder)
         self._stop = asyncio.Event()
         self.published = asyncio.Event()
@@ -66,8 +70,8 @@ class Process:
     async def run(self) -> None:
         """Serve until `stop`. Envoy goes on with what it knows, but asks in vain who may do what."""
         publishing.prepare(self._settings)
-        server = _server(Door(self._authorizer), str(socket(self._settings.folder)))
-        serving = asyncio.create_task(server.serve())
+        server = _server(Door(self._authorizer, self._upstream), str(socket(self._settings.folder)))
+        serving = asyncio.create_task(self._serve(server))
         tasks = (*(one.run() for one in self._informers), self._publish(), self._accounts.run(self.published))
         others = [asyncio.create_task(one) for one in tasks]
         stopping = asyncio.create_task(self._end_when_told())
@@ -83,6 +87,14 @@ class Process:
         for task in done:
             task.result()
 
+    async def _serve(self, server: uvicorn.Server) -> None:
+        """Nobody is let through before the key for models is known: what took its place would be the client's token."""
+        while self._upstream.unready():
+            if server.should_exit:
+                return
+            await asyncio.sleep(KEY_SECONDS)
+        await server.serve()
+
     def stop(self) -> None:
         """End `run`."""
         self._stop.set()
@@ -92,7 +104,8 @@ class Process:
 
     def unready(self) -> list[str]:
         """Why this gateway cannot serve yet. Once it could it goes on, also while the API server is away."""
-        return [] if self.published.is_set() else ["the models are not known yet"]
+        models = [] if self.published.is_set() else ["the models are not known yet"]
+        return models + self._upstream.unready()
 
     def _note(self, key: Key) -> None:
         self._changed.setdefault(key, self._clock())

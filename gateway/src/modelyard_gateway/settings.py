@@ -28,7 +28,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         tuple[Annotated[str, Meta(min_length=1)], ...],
         Meta(min_length=1, description="audiences of tokens that are taken, by commas"),
     ] = (AUDIENCE,)
+    allow_public: Annotated[bool, Meta(description="whether models with access.mode Public need no token")] = False
     domain: Annotated[str, Meta(description="name.namespace.DOMAIN is a model's host; none when empty")] = ""
+    upstream_keys: Annotated[
+        Path | None,
+        Meta(description="file of the keys that models ask for, from the operator; none is shown when empty"),
+    ] = None
     longest_body: Annotated[int, Meta(ge=1, description="bytes of a request's body that are taken")] = 64 * 1024 * 1024
     trusted_hops: Annotated[int, Meta(ge=0, le=10, description="proxies in front whose X-Forwarded-For counts")] = 0
     most_connections: Annotated[int, Meta(ge=1, description="clients' connections at once")] = 10_000

@@ -130,6 +130,10 @@ class Caches:
         """Whether a namespace has any ModelDeployment."""
         return self._in_namespace[namespace] > 0
 
+    def namespaces(self) -> list[str]:
+        """Namespaces with models."""
+        return sorted(name for name, count in self._in_namespace.items() if count > 0)
+
     def _child_changed(self, found: object) -> None:
         metadata = found.metadata  # type: ignore[attr-defined]
         if model := model_of(metadata):

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from . import __version__, handlers, heap, metrics
 from .bundler import Bundler
-from .caches import Caches
+from .caches import NAMESPACE, Caches
 from .keys.keeper import KeyKeeper
 from .kube import resources
 from .kube.client import Client
@@ -31,6 +31,7 @@ from .report import Reporter
 from .revision import Defaults
 from .settings import Settings
 from .surroundings import Surroundings
+from .upstream import UpstreamKeys
 from .workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Process:
         self._discovery = Discovery(self._transport)
         again = self._queue.add_after
         self._reporter = Reporter(self._client, self._caches, again, self._identity, surroundings)
+        self._upstream = self._upstream_keys()
         self._reconciler = Reconciler(
             self._client,
             self._caches,
@@ -80,6 +82,7 @@ class Process:
             self._reporter,
             self._discovery.doubt,
             self._clock,
+            self._upstream,
         )
         self._informers = self._made(resources.WATCHED)
         self._device_informers = self._made(resources.DEVICE_KINDS)
@@ -117,6 +120,8 @@ class Process:
         lease = loop.create_task(self._lease.run())
         workers = [loop.create_task(self._work()) for _ in range(self._settings.workers)]
         workers.append(loop.create_task(self._bring()))
+        if self._upstream is not None:
+            workers.append(loop.create_task(self._keep_upstream(self._upstream)))
         if self._keys:
             background += [loop.create_task(informer.run()) for informer in self._keys.informers]
             workers.append(loop.create_task(self._keep_keys(self._keys)))
@@ -170,6 +175,26 @@ class Process:
             await informer.synced.wait()
         await self._models.synced.wait()
         await self._lease.acquired.wait()
+        if self._upstream is not None:
+            await self._upstream.asked.wait()
+
+    def _upstream_keys(self) -> UpstreamKeys | None:
+        settings = self._settings
+        if not settings.upstream_secret:
+            return None
+        place = (settings.lease_namespace, settings.upstream_secret)
+        every = settings.upstream_key_days * 86400
+        return UpstreamKeys(self._client, place, every, self._hand_out, self._surroundings)
+
+    def _hand_out(self) -> None:
+        """Every namespace with models gets the keys as they are now."""
+        for namespace in self._caches.namespaces():
+            self._queue.add((namespace, NAMESPACE))
+
+    async def _keep_upstream(self, keys: UpstreamKeys) -> None:
+        """Keep the keys that models ask for, as the leader."""
+        await self._lease.acquired.wait()
+        await keys.run()
 
     async def _bring(self) -> None:
         """Write what the installation brings along."""
@@ -252,6 +277,7 @@ def _defaults(settings: Settings) -> Defaults:
         object_store_endpoint=settings.object_store_endpoint,
         object_store_region=settings.object_store_region,
         credentials=settings.default_credentials,
+        upstream_key=bool(settings.upstream_secret),
     )
 
 

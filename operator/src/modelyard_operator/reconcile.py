@@ -24,6 +24,7 @@ from .render.service import url
 from .report import Reporter
 from .revision import Defaults
 from .strays import Strays
+from .upstream import UpstreamKeys
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Reconciler:
         reporter: Reporter,
         doubt: Callable[[], None],
         clock: Callable[[], float],
+        keys: UpstreamKeys | None = None,
     ) -> None:
         self._client = client
         self._caches = caches
@@ -64,7 +66,7 @@ class Reconciler:
         self._reporter = reporter
         self._doubt = doubt
         self._children = Children(client, caches, again, clock)
-        self._policies = PolicyKeeper(client, caches, self._children, entrance.clients, again, clock)
+        self._policies = PolicyKeeper(client, caches, self._children, entrance.clients, again, clock, keys)
         self._entrance = entrance
         self._strays = Strays(client, caches, self._children, again, clock)
 
@@ -79,6 +81,7 @@ class Reconciler:
             # Owner references delete the children; the namespace's own policy has no owner.
             self._reporter.forget(key)
             self._strays.forget(key)
+            self._policies.watch_start(key, starting=False)
             errors = await _outcomes(self._policies.keep(namespace))
             if errors and not _is_ending(errors):
                 raise errors[0]
@@ -90,8 +93,9 @@ class Reconciler:
             return
         for kind, child in decision.same:
             self._caches[resources.WRITTEN[kind]].compared(child)
-        errors = await self._act(model, decision)
         facts = msgspec.structs.replace(decision.facts, url=url(model, self._entrance.gateway))
+        self._policies.watch_start(key, starting=facts.stage is Stage.STARTING and facts.finding is None)
+        errors = await self._act(model, decision)
         if _is_ending(errors):
             # The model goes with its namespace; there is nothing to mend and nobody to tell.
             self._again(key, TERMINATING_SECONDS)

@@ -32,6 +32,7 @@ class Defaults(Struct, frozen=True, rename="camel", omit_defaults=True):
     object_store_endpoint: str = ""
     object_store_region: str = "us-east-1"
     credentials: str = "modelyard-object-store"
+    upstream_key: bool = False
 
 
 class Catalog(Struct, frozen=True):

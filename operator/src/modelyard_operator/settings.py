@@ -37,6 +37,12 @@ class Settings(Struct, frozen=True):
     gateway_url: Annotated[
         str, Meta(description="address of the gateway, for status.url; each model's own Service when empty")
     ] = ""
+    upstream_secret: Annotated[
+        str, Meta(description="Secret of the keys that models take from the gateway; they take any request when empty")
+    ] = ""
+    upstream_key_days: Annotated[float, Meta(ge=0, description="days after which such a key is replaced; 0: never")] = (
+        90.0
+    )
     workers: Annotated[int, Meta(ge=1, le=256, description="models reconciled at the same time")] = 16
     api_qps: Annotated[float, Meta(gt=0, description="requests a second to the API server, on average")] = 300.0
     api_burst: Annotated[int, Meta(ge=1, description="requests to the API server at once")] = 600

@@ -36,6 +36,7 @@ DEPLOYMENTS = Kind("Deployment", "apps", "v1", "deployments", status=True)
 HISTORY = Kind("ControllerRevision", "apps", "v1", "controllerrevisions")
 BUDGETS = Kind("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets", status=True)
 POLICIES = Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies")
+SECRETS = Kind("Secret", "", "v1", "secrets")
 LEASES = Kind("Lease", "coordination.k8s.io", "v1", "leases")
 # Nobody reads or writes these, but kopf does not begin before it has seen that they are served.
 SCANNED = (
@@ -56,6 +57,7 @@ KINDS = (
     HISTORY,
     BUDGETS,
     POLICIES,
+    SECRETS,
     LEASES,
     *SCANNED,
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from faults.api.kinds import NODES, PODS
+from faults.api.kinds import NODES, PODS, SECRETS
 from faults.api.storage import Event, Key
 from faults.api.verbs import Verbs
 
@@ -84,9 +84,19 @@ class Kubelet:
         self._after(0.1, 0.5, self._fetch, key, uid)
 
     def _fetch(self, key: Key, uid: str) -> None:
-        if pod := self._pod(key, uid):
+        pod = self._pod(key, uid)
+        if pod and not self._has_secrets(pod):
+            self._after(2.0, 2.0, self._fetch, key, uid)
+        elif pod:
             self._write(key, pod, {**pod["status"], "initContainerStatuses": [_container("fetch", running={})]})
             self._after(0.3, 4.0, self._fetched, key, uid)
+
+    def _has_secrets(self, pod: Body) -> bool:
+        """Whether every Secret is there that the pod cannot do without."""
+        wanted = [one["secret"] for one in pod["spec"]["volumes"] if "secret" in one]
+        space = pod["metadata"]["namespace"]
+        storage = self._verbs.storage
+        return all(one.get("optional") or storage.get(SECRETS, (space, one["secretName"])) for one in wanted)
 
     def _fetched(self, key: Key, uid: str, restarts: int = 0) -> None:
         pod = self._pod(key, uid)

@@ -231,14 +231,14 @@ def serving(namespace: str, name: str, addresses: list[str], *, ready: bool = Tr
 
 
 def account(shared: Cluster, namespace: str, name: str, *models: str, audience: str = AUDIENCE) -> str:
-    """A ServiceAccount that may ask these models of its namespace; a token of it."""
+    """A ServiceAccount that may ask these models of its namespace, or `*` for all; a token of it."""
     shared.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}})
     if models:
         rule = {
             "apiGroups": ["modelyard.dev"],
             "resources": ["modeldeployments/inference"],
             "verbs": ["create"],
-            "resourceNames": list(models),
+            **({} if models == ("*",) else {"resourceNames": list(models)}),
         }
         head = {"name": name, "namespace": namespace}
         subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}

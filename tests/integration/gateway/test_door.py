@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,7 +194,7 @@ def test_every_request_leaves_one_line_without_a_token(gateway: Gateway, pods: l
     gateway.ask(f"/{OTHER}/audited/v2/health/ready", token)
 
     def lines() -> list[dict[str, object]]:
-        found = [one for one in gateway.access_lines() if "audited" in str(one["path"])]
+        found = [one for one in gateway.access_lines() if "audited" in str(one.get("path"))]
         assert len(found) == 2, found
         return found
 
@@ -219,3 +220,87 @@ def test_no_file_and_no_log_of_the_gateway_holds_a_token(gateway: Gateway, pods:
     files = [one for one in Path(gateway.folder).parent.rglob("*") if one.is_file()]
     assert len(files) > 3
     assert not [one for one in files if token.encode()[-40:] in one.read_bytes()]
+
+
+def chat(model: object, size: int = 0) -> bytes:
+    """A request for a chat, with so many bytes of text."""
+    return json.dumps({"messages": [{"role": "user", "content": "x" * size}], "model": model}).encode()
+
+
+CHAT = "/openai/v1/chat/completions"
+
+
+@pytest.mark.parametrize("model", [f"{TEAM}/digits", "digits"])
+@pytest.mark.parametrize("size", [0, 5_000_000])
+def test_the_door_of_all_models_finds_the_one_that_the_body_names(
+    gateway: Gateway, pods: list[Pod], token: str, model: str, size: int
+) -> None:
+    body = chat(model, size)
+    answer = gateway.ask(CHAT, token, method="POST", body=body)
+    assert answer.status == 200, answer.body
+    told = answer.json()
+    assert (told["pod"], told["path"], told["bytes"]) == (PODS[0], "/v1/chat/completions", len(body))
+    assert not {"x-modelyard-model", "authorization"} & set(dict(told["headers"]))
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reason"),
+    [
+        (chat(f"{OTHER}/secret"), 403, "Forbidden"),
+        (chat("secret"), 403, "Forbidden"),
+        (chat(f"{TEAM}/absent"), 404, "NoSuchModel"),
+        (chat(None), 400, "NoModel"),
+        (chat(7), 403, "Forbidden"),
+        (chat(["digits"]), 400, "NoModel"),
+        (chat(""), 400, "NoModel"),
+        (chat("a/b/c"), 400, "NoModel"),
+        (b"{", 400, "NoModel"),
+        (b"", 400, "NoModel"),
+        (b"[1]", 400, "NoModel"),
+    ],
+)
+def test_a_body_that_names_no_model_of_theirs_is_refused(
+    gateway: Gateway, pods: list[Pod], token: str, body: bytes, status: int, reason: str
+) -> None:
+    answer = gateway.ask(CHAT, token, method="POST", body=body)
+    assert (answer.status, answer.headers.get("x-modelyard-reason")) == (status, reason), answer.body
+    assert answer.json()["error"]["code"] == reason
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "digits\r\nx-modelyard-user: admin",
+        "digits\r\n\r\nGET /team/digits/v2 HTTP/1.1\r\nhost: a\r\n\r\n",
+        "digits\u0000",
+        "dïgits",
+        "digits\t",
+    ],
+)
+def test_a_name_that_would_break_out_of_a_header_never_becomes_one(
+    gateway: Gateway, pods: list[Pod], token: str, model: str
+) -> None:
+    asked = gateway.ask(CHAT, token, method="POST", body=chat(model))
+    assert asked.status in {400, 403}
+    # And nobody after it gets an answer that is not theirs.
+    for _ in range(20):
+        assert gateway.ask(f"/{TEAM}/digits/v2", token).status == 200
+        assert gateway.ask(f"/{OTHER}/secret/v2", token).status == 403
+
+
+def test_a_body_is_not_waited_for_before_it_is_known_whose_it_is(gateway: Gateway) -> None:
+    head = f"POST {CHAT} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 60000000\r\n\r\n"
+    assert gateway.raw(head.encode()).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_list_holds_the_models_of_namespaces_that_somebody_may_ask(shared: Cluster, gateway: Gateway) -> None:
+    everything = account(shared, TEAM, "everything", "*")
+    answer = gateway.ask("/openai/v1/models", everything)
+    assert answer.status == 200, answer.body
+    assert f"{TEAM}/digits" in [one["id"] for one in answer.json()["data"]]
+    assert {one["owned_by"] for one in answer.json()["data"]} == {TEAM}
+    assert gateway.ask("/openai/v1/models").status == 401
+
+
+def test_a_list_is_given_once(gateway: Gateway) -> None:
+    assert gateway.ask("/-/00000000000000000000000000000000").status == 401

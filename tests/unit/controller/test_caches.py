@@ -169,3 +169,11 @@ def test_device_classes_are_known_only_where_they_are_served() -> None:
     every.serve_devices()
     assert every.catalog().device_classes == frozenset({"gpu.nvidia.com"})
     assert now == [("team", "digits")]
+
+
+def test_namespaces_with_models_are_known() -> None:
+    every, _, _ = caches()
+    every.put_model(model("digits"))
+    assert every.namespaces() == ["team"]
+    every.remove_model(("team", "digits"), model("digits").metadata.uid)
+    assert every.namespaces() == []

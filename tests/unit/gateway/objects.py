@@ -12,9 +12,9 @@ from modelyard_operator.api.inference_key import InferenceKey, KeyUsage
 LABELS = {"app.kubernetes.io/managed-by": "modelyard"}
 
 
-def model(version: str = "1", name: str = "digits", **labels: str) -> ModelMeta:
+def model(version: str = "1", name: str = "digits", mode: str = "Kubernetes", **labels: str) -> ModelMeta:
     head = {"name": name, "namespace": "team", "uid": name, "resourceVersion": version, "labels": labels}
-    return msgspec.convert({"metadata": head}, ModelMeta)
+    return msgspec.convert({"metadata": head, "spec": {"access": {"mode": mode}}}, ModelMeta)
 
 
 def pods(

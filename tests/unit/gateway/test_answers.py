@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from modelyard_gateway.answers import STATUS, Refused
+from modelyard_gateway.answers import STATUS, Refused, models
 
 
 def test_a_refusal_without_a_token_asks_for_one() -> None:
@@ -29,3 +29,9 @@ def test_every_reason_has_an_answer_for_every_client() -> None:
         assert json.loads(refused.body("/openai/"))["error"]["type"]
         assert refused.ours == (refused.status >= 500)
         assert ("retry-after" in refused.headers()) == (refused.status in (429, 503))
+
+
+def test_a_list_of_models_is_read_by_openai_s_clients() -> None:
+    listed = json.loads(models([("team", "chat")]))
+    assert listed["object"] == "list"
+    assert [(one["id"], one["object"], one["owned_by"]) for one in listed["data"]] == [("team/chat", "model", "team")]

@@ -64,16 +64,18 @@ class Stage:
         self.directory = Directory(lambda _: None)
         self.directory.models.put(model())
         self.directory.slices.put(pods("2", pod("10.0.0.1")))
-        reviews = Reviews(cast("Transport", self.server), Throttle(1e6, 10**6, lambda: self.now), [AUDIENCE])
+        self.reviews = Reviews(cast("Transport", self.server), Throttle(1e6, 10**6, lambda: self.now), [AUDIENCE])
         self.authorizer = Authorizer(
-            reviews, self.directory, Rules((AUDIENCE,), longest_body=100), clock=lambda: self.now, wall=lambda: 0.0
+            self.reviews, self.directory, Rules((AUDIENCE,), longest_body=100), clock=lambda: self.now, wall=lambda: 0.0
         )
 
     async def ask(self, given: str = "", path: str = PATH, length: int = 0) -> str:
         """The cluster, or the reason of the refusal."""
         asked = Asked(path, "gateway", f"Bearer {given or token()}", "application/json", length)
         found = await self.authorizer.decide(asked)
-        return found.cluster if isinstance(found, Allowed) else found.reason
+        if isinstance(found, Refused):
+            return found.reason
+        return found.cluster if isinstance(found, Allowed) else " ".join(map("/".join, found.models))
 
 
 @pytest.fixture
@@ -161,3 +163,54 @@ async def test_no_refusal_holds_a_token(stage: Stage) -> None:
         assert isinstance(found, Refused)
         assert "head." not in found.message
         assert "garbage" not in found.message
+
+
+def public(stage: Stage) -> None:
+    stage.directory.models.put(model("9", mode="Public"))
+
+
+async def test_a_public_model_asks_nobody_for_a_token(stage: Stage) -> None:
+    public(stage)
+    stage.authorizer = Authorizer(
+        stage.reviews, stage.directory, Rules((AUDIENCE,), allow_public=True), clock=lambda: stage.now
+    )
+    found = await stage.authorizer.decide(Asked(PATH, "gateway"))
+    assert isinstance(found, Allowed)
+    assert (found.who, found.cluster) == ("system:anonymous", "team.digits.http")
+    assert await stage.ask("sk-anything") == "team.digits.http"
+    assert stage.server.asked == {}
+    other = await stage.authorizer.decide(Asked(PATH.replace("digits", "secret"), "gateway"))
+    assert isinstance(other, Refused)
+    assert other.reason == "NoToken"
+
+
+async def test_a_model_cannot_be_public_where_the_installation_does_not_allow_it(stage: Stage) -> None:
+    public(stage)
+    found = await stage.authorizer.decide(Asked(PATH, "gateway"))
+    assert isinstance(found, Refused)
+    assert found.reason == "NoToken"
+
+
+CHAT = "/openai/v1/chat/completions"
+
+
+async def test_at_the_door_of_all_models_the_body_says_which_one(stage: Stage) -> None:
+    for model_named, expected in {
+        "team/digits": "team.digits.http",
+        "digits": "NoModel",
+        "team/other": "NoSuchModel",
+    }.items():
+        asked = Asked(CHAT, "gateway", f"Bearer {token()}", "application/json", 0, model_named)
+        found = await stage.authorizer.decide(asked)
+        assert (found.cluster if isinstance(found, Allowed) else getattr(found, "reason", "")) == expected
+
+
+async def test_a_list_holds_what_somebody_may_ask_all_of(stage: Stage) -> None:
+    stage.directory.models.put(model("3", name="second"))
+    assert await stage.ask(path="/openai/v1/models?limit=1") == "team/digits team/second"
+    stage.now = ALLOWED_SECONDS
+    stage.server.allowed = False
+    assert await stage.ask(path="/openai/v1/models") == ""
+    stage.now += ALLOWED_SECONDS
+    stage.server.failure = ApiError(0, "connection refused")
+    assert await stage.ask(path="/openai/v1/models") == "CannotCheck"

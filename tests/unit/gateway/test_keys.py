@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from modelyard_gateway.access.authorizer import Allowed, Asked, Authorizer, Rules
+from modelyard_gateway.access.authorizer import Allowed, Asked, Authorizer, Listed, Rules
 from modelyard_gateway.answers import Refused
 from modelyard_gateway.directory import Directory
 from modelyard_gateway.keys.buckets import Buckets
@@ -42,7 +42,9 @@ class Stage:
 
     async def ask(self, token: str = KEY, path: str = "/team/digits/v2/models/digits/infer") -> Allowed | Refused:
         """What becomes of a request."""
-        return await self.authorizer.decide(Asked(path, "gateway", f"Bearer {token}"))
+        found = await self.authorizer.decide(Asked(path, "gateway", f"Bearer {token}"))
+        assert not isinstance(found, Listed)
+        return found
 
     async def reason(self, **more: Any) -> str:
         """The reason of a refusal, or who it was."""
@@ -197,3 +199,16 @@ class TestBuckets:
         buckets.admit("a", RateLimit(requests_per_minute=1), 0)
         buckets.forget("a")
         assert len(buckets) == 0
+
+
+async def test_a_key_lists_and_names_the_models_that_it_opens() -> None:
+    stage = Stage()
+    stage.directory.models.put(model("2", name="other"))
+    stage.have(inference_key(models={"names": ["digits"]}))
+    asked = Asked("/openai/v1/models", "gateway", f"Bearer {KEY}")
+    listed = await stage.authorizer.decide(asked)
+    assert isinstance(listed, Listed)
+    assert listed.models == (("team", "digits"),)
+    # A key has a namespace, so the name of a model is enough.
+    chat = replace(asked, path="/openai/v1/chat/completions", model="digits")
+    assert isinstance(await stage.authorizer.decide(chat), Allowed)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard_gateway.access.target import Target, find
+from modelyard_gateway.access.target import Target, Unclear, find, find_shared
 
 DOMAIN = "models.example.com"
 GRPC = "application/grpc+proto"
@@ -80,3 +80,35 @@ def test_grpc_without_the_host_of_a_model_is_for_none() -> None:
 def test_whatever_is_asked_names_a_model_or_none(path: str, host: str) -> None:
     found = find(path, host, "", DOMAIN)
     assert found is None or (found.path.startswith("/v") or found.path.startswith("/openai/"))
+
+
+CHAT = "/openai/v1/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("model", "home", "expected"),
+    [
+        ("team/chat", "", Target("team", "chat", "/v1/chat/completions")),
+        ("chat", "home", Target("home", "chat", "/v1/chat/completions")),
+        ("team/chat", "home", Target("team", "chat", "/v1/chat/completions")),
+    ],
+)
+def test_a_body_names_the_model(model: str, home: str, expected: Target) -> None:
+    assert find_shared(CHAT, model, home) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "reason"),
+    [
+        (CHAT, "chat", "NoModel"),
+        (CHAT, "-", "NoModel"),
+        (CHAT, "a/b/c", "NoModel"),
+        (CHAT, "../b", "NoModel"),
+        ("/openai/v1/files", "team/chat", "NoSuchPath"),
+        ("/openai/v1/v1/chat/completions", "team/chat", "NoSuchPath"),
+    ],
+)
+def test_a_body_that_names_none_is_told_how(path: str, model: str, reason: str) -> None:
+    found = find_shared(path, model, "")
+    assert isinstance(found, Unclear)
+    assert found.reason == reason

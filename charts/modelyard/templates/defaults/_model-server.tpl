@@ -26,10 +26,13 @@ port: 8080
 grpcPort: 9000
 command: [modelyard-server]
 args: [serve, --model, $(MODEL_PATH), --name, $(MODEL_NAME), --port, $(PORT), --grpc-port, $(GRPC_PORT)]
-{{- with .Values.defaultRuntime.env }}
 env:
+  # Where the gateway shows models a key, they ask for it.
+  - name: MODELYARD_API_KEY_FILE
+    value: $(API_KEY_FILE)
+  {{- with .Values.defaultRuntime.env }}
   {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- end }}
 probes:
   startupPath: /v2/health/ready
   readinessPath: /v2/health/ready

@@ -18,6 +18,10 @@
   value: {{ join "," .Values.gateway.audiences | quote }}
 - name: MODELYARD_GATEWAY_DOMAIN
   value: {{ .Values.gateway.domain | quote }}
+- name: MODELYARD_GATEWAY_ALLOW_PUBLIC
+  value: {{ .Values.gateway.allowPublic | quote }}
+- name: MODELYARD_GATEWAY_UPSTREAM_KEYS
+  value: {{ ternary "/etc/modelyard/upstream/ring.json" "" (ne (include "modelyard.upstreamSecret" .) "") | quote }}
 - name: MODELYARD_GATEWAY_LONGEST_BODY
   value: {{ .Values.gateway.longestBody | int64 | quote }}
 - name: MODELYARD_GATEWAY_TRUSTED_HOPS

@@ -34,7 +34,7 @@ Server-side apply that creates an object needs create and patch. No Secret is re
   resources: [events]
   verbs: [create, patch]
 {{- if .Values.gateway.enabled }}
-# Keys for InferenceKeys: each is put into a Secret of its own. No Secret is ever read.
+# Keys for InferenceKeys, each in a Secret of its own, and those that models take from the gateway. None is read.
 - apiGroups: [modelyard.dev]
   resources: [inferencekeys]
   verbs: [get, list, watch]

@@ -26,6 +26,12 @@ class Identity(Struct, frozen=True):
     groups: tuple[str, ...] = ()
     extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
+    @property
+    def home(self) -> str:
+        """The namespace of a ServiceAccount; nobody else has one."""
+        parts = self.name.split(":")
+        return parts[2] if len(parts) == 4 and parts[:2] == ["system", "serviceaccount"] else ""
+
 
 NOBODY = Identity()
 

@@ -6,6 +6,7 @@
     tls         the certificate for clients
     observing   figures and health, on a port of their own
     usage       what Envoy tells of answers, for those who count
+    shared_door the door of all models, /openai/v1: what is done there before the authorizer is asked
 
 Source: Envoy's API, https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/api
 """
@@ -20,8 +21,14 @@ USER_HEADER = "x-modelyard-user"
 PATH_HEADER = "x-modelyard-path"
 # Of a question to the authorizer, the length is that of the question.
 LENGTH_HEADER = "x-modelyard-length"
+# What the body of a request at the door of all models names.
+MODEL_HEADER = "x-modelyard-model"
 REASON_HEADER = "x-modelyard-reason"
 # Of an answer that the client gets, what it should know.
 WARNING_HEADER = "x-modelyard-warning"
 AUTHORIZER = "modelyard.authorizer"
 ADMIN = "modelyard.admin"
+# No namespace begins so. Envoy asks below it who somebody is, before it reads a body.
+OURS = "/-/"
+WHO = f"{OURS}who"
+DOOR = "/openai/v1/"

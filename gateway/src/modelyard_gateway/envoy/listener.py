@@ -10,12 +10,15 @@ from . import (
     AUTHORIZER,
     CLUSTER_HEADER,
     LENGTH_HEADER,
+    MODEL_HEADER,
     PATH_HEADER,
     REASON_HEADER,
     TYPE,
     USER_HEADER,
     WARNING_HEADER,
+    WHO,
     Resource,
+    shared_door,
     tls,
     usage,
 )
@@ -79,8 +82,9 @@ def _manager(settings: Settings) -> Resource:
             {"name": "envoy.http.early_header_mutation.header_mutation", "typed_config": _early()}
         ],
         "access_log": [_access_log(), usage.usage_log(usage.usage_file(settings.folder))],
-        "route_config": _routes(),
+        "route_config": _routes(settings),
         "http_filters": [
+            *shared_door.filters(_who()),
             {"name": "envoy.filters.http.ext_authz", "typed_config": _authorization()},
             usage.counter(),
             {"name": "envoy.filters.http.router", "typed_config": {"@type": _ROUTER}},
@@ -94,7 +98,7 @@ def _early() -> Resource:
     return {
         "@type": f"{TYPE}.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
         "mutations": [
-            *({"remove": name} for name in (CLUSTER_HEADER, PATH_HEADER, USER_HEADER, LENGTH_HEADER)),
+            *({"remove": name} for name in (CLUSTER_HEADER, PATH_HEADER, USER_HEADER, LENGTH_HEADER, MODEL_HEADER)),
             {"append": {**length, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}},
         ],
     }
@@ -110,32 +114,50 @@ def _authorization() -> Resource:
         "http_service": {
             "server_uri": {"uri": "http://authorizer", "cluster": AUTHORIZER, "timeout": AUTHORIZER_TIMEOUT},
             "authorization_response": {
-                "allowed_upstream_headers": exact(CLUSTER_HEADER, PATH_HEADER, USER_HEADER),
+                "allowed_upstream_headers": exact(CLUSTER_HEADER, PATH_HEADER, USER_HEADER, "authorization"),
                 "allowed_client_headers": exact(
                     "content-type", "retry-after", "www-authenticate", REASON_HEADER, USER_HEADER
                 ),
                 "allowed_client_headers_on_success": exact(WARNING_HEADER),
             },
         },
-        "allowed_headers": exact("authorization", "content-type", LENGTH_HEADER),
+        "allowed_headers": exact("authorization", "content-type", LENGTH_HEADER, MODEL_HEADER),
         "clear_route_cache": True,
         "failure_mode_allow": False,
         "status_on_error": {"code": "ServiceUnavailable"},
     }
 
 
-def _routes() -> Resource:
+def _who() -> Resource:
+    """The same question without a body: who somebody is, and nothing of where to."""
+    asked = _authorization()
+    service = asked["http_service"]
+    answer = {"allowed_client_headers": service["authorization_response"]["allowed_client_headers"]}
+    return {
+        **asked,
+        "clear_route_cache": False,
+        "http_service": {**service, "path_prefix": WHO, "authorization_response": answer},
+    }
+
+
+def _kept_from_models(settings: Settings) -> list[str]:
+    """A client's token is not for the model: it goes, unless our key has taken its place."""
+    ours = [CLUSTER_HEADER, LENGTH_HEADER, MODEL_HEADER]
+    return ours if settings.upstream_keys else [*ours, "authorization"]
+
+
+def _routes(settings: Settings) -> Resource:
     way: Resource = {"match": {"prefix": "/"}, "route": _action()}
+    shared = shared_door.route(_action(), settings.longest_body)
     return {
         "name": "models",
         "virtual_hosts": [
             {
                 "name": "models",
                 "domains": ["*"],
-                # A client's token is not for the model.
-                "request_headers_to_remove": [CLUSTER_HEADER, LENGTH_HEADER, "authorization"],
+                "request_headers_to_remove": _kept_from_models(settings),
                 "response_headers_to_remove": ["x-envoy-upstream-service-time", "x-envoy-decorator-operation"],
-                "routes": [usage.counted(way), way],
+                "routes": [usage.counted(shared, shared_door.COUNTED), shared, usage.counted(way), way],
             }
         ],
     }

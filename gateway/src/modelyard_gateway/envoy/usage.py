@@ -60,18 +60,19 @@ def counter() -> Resource:
     return {"name": FILTER, "disabled": True, "typed_config": config}
 
 
-def counted(route: Resource) -> Resource:
+def counted(route: Resource, paths: str = OPENAI_PATHS) -> Resource:
     """The same route, for paths whose answers may tell tokens, with the filter."""
     return {
         **route,
-        "match": {"safe_regex": {"regex": OPENAI_PATHS}},
+        "match": {"safe_regex": {"regex": paths}},
         # Nobody could count in an answer that is compressed.
         "request_headers_to_remove": ["accept-encoding"],
         "typed_per_filter_config": {
+            **route.get("typed_per_filter_config", {}),
             FILTER: {
                 "@type": f"{TYPE}.config.route.v3.FilterConfig",
                 "config": {"@type": f"{_LUA}.LuaPerRoute", "name": _NAME},
-            }
+            },
         },
     }
 

@@ -31,6 +31,11 @@ class Held(Struct, frozen=True):
         metadata = self.key.metadata
         return f"key:{metadata.namespace}/{metadata.name}#{self.issued.prefix}"
 
+    @property
+    def home(self) -> str:
+        """Its namespace, whose models alone it opens."""
+        return self.key.metadata.namespace
+
     def ended(self, now: str) -> str | None:
         """When it ended; None while it works. `now` as Kubernetes writes times, in UTC."""
         ends = [one for one in (self.key.spec.expires_at, self.issued.expires_at) if one]

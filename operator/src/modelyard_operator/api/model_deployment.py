@@ -162,6 +162,18 @@ class Rollout(Struct, frozen=True, rename="camel", omit_defaults=True):
     ] = None
 
 
+class Access(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    """Who may ask the model through the gateway."""
+
+    mode: Annotated[
+        Literal["Kubernetes", "Public"],
+        Meta(
+            description="Kubernetes: whoever may create modeldeployments/inference of this name. Public: everybody who "
+            "reaches the gateway, where the installation allows such models."
+        ),
+    ] = "Kubernetes"
+
+
 class ModelDeploymentSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
     """What to serve and how."""
 
@@ -175,6 +187,7 @@ class ModelDeploymentSpec(Struct, frozen=True, rename="camel", omit_defaults=Tru
     server: Annotated[Server, Meta(description="Batching, queue, time limits of the model server.")] = Server()
     scheduling: Annotated[Scheduling, Meta(description="Placement of the pods.")] = Scheduling()
     rollout: Annotated[Rollout, Meta(description="How a new revision replaces the old one.")] = Rollout()
+    access: Annotated[Access, Meta(description="Who may ask the model through the gateway.")] = Access()
     pod_template: Annotated[
         dict[str, Any] | None,
         Meta(

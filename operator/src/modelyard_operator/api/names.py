@@ -16,6 +16,8 @@ LABEL_KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
 ANNOTATION_SPEC_HASH = "modelyard.dev/spec-hash"
 ANNOTATION_REFRESH = "modelyard.dev/refresh"
 ANNOTATION_BUNDLE = "modelyard.dev/bundle"
+ANNOTATION_ROTATE = "modelyard.dev/rotate"
+ANNOTATION_UPSTREAM = "modelyard.dev/upstream-keys"
 
 MANAGED_BY = "modelyard"
 MANAGED_SELECTOR = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
@@ -26,6 +28,7 @@ GRPC_SERVICE_PORT = 9000
 MODEL_PATH = "/mnt/model"
 PVC_ROOT = "/mnt/pvc"
 CREDENTIALS_PATH = "/var/run/secrets/modelyard/credentials"
+API_KEY_PATH = "/var/run/secrets/modelyard/upstream"
 
 FETCH_CONTAINER = "fetch"
 SERVER_CONTAINER = "server"

@@ -74,6 +74,7 @@ CLAIM_TEMPLATES = Resource(
 )
 CLAIMS = Resource("ResourceClaim", DEVICE_API, "resourceclaims", ResourceClaim, selector=MANAGED_SELECTOR)
 
+SECRETS = Resource("Secret", "v1", "secrets", Child)
 EVENTS = Resource("Event", "v1", "events", Child)
 
 _OWNED = (DEPLOYMENTS, SERVICES, HISTORY, BUDGETS, POLICIES)

@@ -12,6 +12,7 @@ from .claim_template import pod_claims
 from .fetch import fetch_container, fetch_volumes
 from .merge import merged
 from .server import grace_period, server_container
+from .upstream_key import key_volumes
 
 USER = 10001
 
@@ -58,7 +59,7 @@ def _volumes(resolved: Resolved) -> list[Manifest]:
     volumes: list[Manifest] = [{"name": "model", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
     if resolved.gpu:
         volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}})
-    return volumes + fetch_volumes(resolved)
+    return volumes + fetch_volumes(resolved) + key_volumes(resolved)
 
 
 def _placement(model: str, resolved: Resolved) -> Manifest:

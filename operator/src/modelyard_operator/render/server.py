@@ -10,6 +10,7 @@ from modelyard_operator.revision import Resolved
 from . import Manifest
 from .claim_template import CLAIM
 from .fetch import security_context
+from .upstream_key import KEY_VARIABLE, key_file, key_mounts
 
 PROBE_PERIOD = 5
 STARTUP_PERIOD = 2
@@ -33,6 +34,7 @@ def server_container(resolved: Resolved, model_name: str) -> Manifest:
         "volumeMounts": [
             {"name": "model", "mountPath": MODEL_PATH, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod
+            *key_mounts(resolved),
         ],
         "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
         **_probes(resolved),
@@ -55,6 +57,8 @@ def environment(resolved: Resolved, model_name: str) -> list[Manifest]:
     }
     if resolved.runtime.grpc_port is not None:
         fixed["GRPC_PORT"] = str(resolved.runtime.grpc_port)
+    if path := key_file(resolved):
+        fixed["API_KEY_FILE"] = path
     values = fixed | {
         "MODELYARD_UNSAFE_FORMATS": resolved.model.unsafe_formats,
         "MODELYARD_LOAD_TIMEOUT": _seconds(server.load_timeout),
@@ -71,7 +75,9 @@ def environment(resolved: Resolved, model_name: str) -> list[Manifest]:
     }
     values |= {name: str(value) for name, value in optional.items() if value is not None}
     for variable in (*resolved.runtime.env, *server.env):
-        values[variable.name] = variable.value
+        # Where no key is asked for, what would hold its file is not set.
+        if path or KEY_VARIABLE not in variable.value:
+            values[variable.name] = variable.value
     return [{"name": name, "value": value} for name, value in (values | fixed).items()]
 
 
