@@ -132,7 +132,7 @@ class Gateway:
     def access_lines(self) -> list[Object]:
         """Lines of the audit."""
         found = self.envoy_log.read_text().splitlines()
-        return [json.loads(line) for line in found if line.startswith("{")]
+        return [one for line in found if line.startswith("{") and (one := json.loads(line)).get("log") == "access"]
 
 
 def install(shared: Cluster) -> Path:

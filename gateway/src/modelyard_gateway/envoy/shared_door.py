@@ -54,8 +54,12 @@ def _only_names() -> Resource:
     name: Resource = {"string_match": {"safe_regex": {"regex": _NAME}}}
     named = {"filter": _NAMESPACE, "path": [{"key": _KEY}], "value": name}
     none = {**named, "value": {"present_match": True}, "invert": True}
-    policy = {"permissions": [{"metadata": named}, {"metadata": none}], "principals": [{"any": True}]}
+    policy = {"permissions": [_of_metadata(named), _of_metadata(none)], "principals": [{"any": True}]}
     return {"@type": f"{_HTTP}.rbac.v3.RBAC", "rules": {"action": "ALLOW", "policies": {"names": policy}}}
+
+
+def _of_metadata(matcher: Resource) -> Resource:
+    return {"sourced_metadata": {"metadata_matcher": matcher}}
 
 
 def _to_header() -> Resource:
