@@ -124,6 +124,20 @@ def test_a_token_for_the_api_server_is_not_one_for_models(team: Node, door: Door
     assert b"audience" in answer.body
 
 
+def test_a_key_opens_a_model_until_it_is_revoked(team: Node, door: Door, token: str) -> None:
+    path = f"/{TEAM}/small/v2/models/small"
+    head = {"name": "outside", "namespace": TEAM}
+    team.apply({"apiVersion": "modelyard.dev/v1alpha1", "kind": "InferenceKey", "metadata": head, "spec": {}})
+    team.kube.run("wait", "--for=condition=Ready", "inferencekey/outside", "-n", TEAM, "--timeout=60s")
+    key = base64.b64decode(team.get("secret", "outside-inference-key")["data"]["api-key"]).decode()
+    eventually(lambda: door.ask(path, key).status == 200, 20)
+    assert door.ask(f"/{DEMO}/digits/v2/models/digits", key).status == 403
+    assert door.ask(f"{path}?api_key={key}").reason == "NoToken"
+    team.kube.run("delete", "inferencekey", "outside", "-n", TEAM)
+    eventually(lambda: door.ask(path, key).reason == "InvalidKey", 5)
+    assert door.ask(path, key).status == 401
+
+
 def test_what_a_client_says_of_itself_is_not_believed(door: Door, token: str) -> None:
     mark = uuid.uuid4().hex
     forged = {

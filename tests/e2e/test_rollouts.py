@@ -9,7 +9,7 @@ pytestmark = pytest.mark.e2e
 
 FIRST, SECOND = "s3://models/breast-cancer/1", "s3://models/breast-cancer/2"
 BOTH = {"200 version 1", "200 version 2"}
-OPERATOR = ("-n", SYSTEM, "-l", "app.kubernetes.io/name=modelyard")
+OPERATOR = ("-n", SYSTEM, "-l", "app.kubernetes.io/component=operator")
 
 
 def test_an_update_loses_no_request(node: Node) -> None:

@@ -140,6 +140,22 @@ def call(target: Target, story: Story) -> None:
             if status != expected:
                 raise LocalError(f"the gateway answered {status} instead of {expected}: {said}")
             (story.good if status == 200 else story.line)(f"{status} {said[:160]}")
+        _call_with_key(target, story, port, path)
+
+
+def _call_with_key(target: Target, story: Story, port: int, path: str) -> None:
+    """As somebody whom the cluster does not know, with a key that the operator made."""
+    kube = target.kube
+    kube.run("wait", "--for=condition=Ready", "inferencekey/outside", "-n", DEMO, "--timeout=60s")
+    data = kube.get("secret", "outside-inference-key", "-n", DEMO)["data"]
+    key = base64.b64decode(data["api-key"]).decode()
+    story.line(f'$ curl -H "Authorization: Bearer {key[:8]}…" {path}    # an InferenceKey: 60 requests a minute')
+    deadline = time.monotonic() + RIGHT_SECONDS
+    while (answer := _answer(port, path, key))[0] != 200:
+        if time.monotonic() > deadline:
+            raise LocalError(f"the gateway answered {answer[0]} to a key: {answer[1]}")
+        time.sleep(0.5)
+    story.good(f"{answer[0]} {answer[1][:160]}")
 
 
 def _expected_answer(target: Target, port: int, path: str, who: str) -> tuple[int, str]:
