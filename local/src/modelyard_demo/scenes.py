@@ -53,6 +53,9 @@ def install(target: Target, story: Story) -> None:
         "images.gateway.tag": gateway.rpartition(":")[2],
         "objectStore.endpoint": f"http://object-store.{DEMO}",
         "gateway.domain": DOMAIN,
+        # A node with two cores has to hold everything, a language model included.
+        "gateway.resources.requests.cpu": "20m",
+        "gateway.envoy.resources.requests.cpu": "50m",
     }
     story.line("helm upgrade --install modelyard charts/modelyard --namespace modelyard-system --wait")
     settings = [f"--set-string={name}={value}" for name, value in values.items()]
