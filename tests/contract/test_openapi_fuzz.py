@@ -60,8 +60,13 @@ def ask(operation: Any) -> None:
     @given(case=operation.as_strategy())
     def answered(case: Any) -> None:
         parameters = case.path_parameters or {}
+        generates = "/generate" in operation.path
         if str(parameters.get("model"))[:1] in "aeiou0":
-            parameters["model"] = "echo"
+            parameters["model"] = "tiny" if generates else "echo"
+            parameters |= {"version": "1"} if generates and "version" in parameters else {}
+        if generates and isinstance(case.body, dict):
+            how = case.body.get("parameters")
+            case.body |= {"parameters": {**how, "max_tokens": 3}} if isinstance(how, dict) else {"max_tokens": 3}
         if isinstance(case.body, dict) and isinstance(case.body.get("model"), str):
             case.body |= {"model": "tiny", "max_tokens": 3}
         response = case.call()

@@ -13,6 +13,7 @@ import pytest
 
 from modelyard_server.engines import registry
 from modelyard_server.package.card import ModelCard, TensorSpec
+from modelyard_server.protocol.generate import Parameters
 from modelyard_server.settings import Settings
 from unit.server import live, tiny_llm
 from unit.server.live import LiveServer, Reply
@@ -264,8 +265,23 @@ def test_wrong_generate_requests_are_told_why(server: LiveServer) -> None:
     assert post(server, "/v2/models/tiny/generate", {}).status == 400
     reply = post(server, "/v2/models/tiny/generate", {"text_input": "x", "parameters": {"max_tokens": 0}})
     assert (reply.status, reply.json["error"][:22]) == (400, "parameters: max_tokens")
-    assert post(server, "/v2/models/echo/generate", {"text_input": "x"}).status == 404
+    for path in ("generate", "generate_stream", "versions/3/generate"):
+        no_text = post(server, f"/v2/models/echo/{path}", {"text_input": "x"})
+        assert (no_text.status, no_text.json["error"][:30]) == (404, "model 'echo' generates no text")
+    assert "server has" in post(server, "/v2/models/nobody/generate", {"text_input": "x"}).json["error"]
     assert post(server, "/v2/models/tiny/generate", {"text_input": "x" * 400}).status == 400
+
+
+def test_generate_is_in_the_openapi_document_with_what_its_parser_takes(server: LiveServer) -> None:
+    document = server.request("GET", "/openapi.json").json
+    for path in ("/v2/models/{model}/generate", "/v2/models/{model}/versions/{version}/generate_stream"):
+        body = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert body == {"$ref": "#/components/schemas/GenerateRequest"}
+    asked = document["components"]["schemas"]["GenerateRequest"]
+    assert asked["required"] == ["text_input"]
+    assert set(asked["properties"]) == {"text_input", "id", "parameters", *Parameters.__struct_fields__}
+    answers = document["paths"]["/v2/models/{model}/generate_stream"]["post"]["responses"]
+    assert list(answers["200"]["content"]) == ["text/event-stream"]
 
 
 def test_the_tensor_protocols_answer_rows_of_texts(server: LiveServer) -> None:

@@ -4,7 +4,8 @@ Rooms:
     front       the outermost ASGI app: hot routes by exact path, everything else to `management`
     inference   one inference request: read, decode, infer, encode; plain ASGI, no framework
     openai      the OpenAI API                      openai_documents  its lists of models, and its OpenAPI
-    generate    V2 generate and generate_stream     prompts           a prompt's text as tokens
+    generate    V2 generate and generate_stream     generate_documents  their OpenAPI
+    prompts     a prompt's text as tokens
     texts       answers that are generated: whole, or as events while they grow
     explained   explanations in the answers of V2 and V1
     body        reading a request body within its limit

@@ -11,6 +11,12 @@ class Error(BaseModel):
     error: str
 
 
+ERRORS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Error} for code in (400, 404, 408, 413, 429, 500, 501, 503, 504)
+}
+"""What any route that knows models may answer with."""
+
+
 class Live(BaseModel):
     live: bool
 

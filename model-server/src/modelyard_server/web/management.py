@@ -1,7 +1,6 @@
 """Metadata and docs on FastAPI, and the protocol's error body for every path and method."""
 
 import logging
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -11,12 +10,9 @@ from starlette.exceptions import HTTPException
 import modelyard_server
 from modelyard_server.errors import NotReadyError, RequestError
 from modelyard_server.service import ModelService
-from modelyard_server.web import documents, openai_documents, repository
+from modelyard_server.web import documents, generate_documents, openai_documents, repository
 from modelyard_server.web.inference import error_answer
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    code: {"model": documents.Error} for code in (400, 404, 408, 413, 429, 500, 501, 503, 504)
-}
 log = logging.getLogger(__name__)
 
 
@@ -27,6 +23,7 @@ def create(service: ModelService) -> FastAPI:
     _health(app, service)
     _metadata(app, service)
     _inference(app, service)
+    generate_documents.add(app, service)
     repository.add(app, service)
     openai_documents.add(app, service)
     _add_request_schemas(app)
@@ -79,13 +76,13 @@ def _metadata(app: FastAPI, service: ModelService) -> None:
             name=modelyard_server.NAME, version=version, extensions=list(modelyard_server.EXTENSIONS)
         )
 
-    @app.get("/v2/models/{model}/ready", tags=["health"], responses=_ERRORS)
-    @app.get("/v2/models/{model}/versions/{version}/ready", tags=["health"], responses=_ERRORS)
+    @app.get("/v2/models/{model}/ready", tags=["health"], responses=documents.ERRORS)
+    @app.get("/v2/models/{model}/versions/{version}/ready", tags=["health"], responses=documents.ERRORS)
     async def model_ready(model: str, response: Response, version: str | None = None) -> documents.ModelReady:
         return _model_ready(service, response, (model, version or ""))
 
-    @app.get("/v2/models/{model}", tags=["metadata"], responses=_ERRORS)
-    @app.get("/v2/models/{model}/versions/{version}", tags=["metadata"], responses=_ERRORS)
+    @app.get("/v2/models/{model}", tags=["metadata"], responses=documents.ERRORS)
+    @app.get("/v2/models/{model}/versions/{version}", tags=["metadata"], responses=documents.ERRORS)
     async def model_metadata(model: str, version: str | None = None) -> documents.ModelMetadata:
         served = service.models.find(model, version or "")
         inputs, outputs = (
@@ -103,7 +100,7 @@ def _metadata(app: FastAPI, service: ModelService) -> None:
         names = service.models.names()
         return documents.ModelList(models=names, data=[openai_documents.model(name) for name in names])
 
-    @app.get("/v1/models/{model}", tags=["v1"], responses=_ERRORS)
+    @app.get("/v1/models/{model}", tags=["v1"], responses=documents.ERRORS)
     async def v1_ready(model: str, response: Response) -> documents.V1Model:
         if model.endswith((":predict", ":explain")):
             raise HTTPException(405, headers={"Allow": "POST"})
@@ -124,14 +121,14 @@ def _inference(app: FastAPI, service: ModelService) -> None:
         schema = {"schema": {"$ref": f"#/components/schemas/{model}"}}
         return {"requestBody": {"required": True, "content": {"application/json": schema}}}
 
-    v2 = {"tags": ["inference"], "response_model": documents.InferResponse, "responses": _ERRORS}
+    v2 = {"tags": ["inference"], "response_model": documents.InferResponse, "responses": documents.ERRORS}
 
     @app.post("/v2/models/{model}/infer", openapi_extra=body("InferRequest"), **v2)  # type: ignore[arg-type]
     @app.post("/v2/models/{model}/versions/{version}/infer", openapi_extra=body("InferRequest"), **v2)  # type: ignore[arg-type]
     async def infer(model: str, version: str | None = None) -> Response:
         raise _refusal(service, model, version)
 
-    v1 = {"tags": ["v1"], "response_model": documents.PredictResponse, "responses": _ERRORS}
+    v1 = {"tags": ["v1"], "response_model": documents.PredictResponse, "responses": documents.ERRORS}
 
     @app.post("/v1/models/{model}:predict", openapi_extra=body("PredictRequest"), **v1)  # type: ignore[arg-type]
     async def predict(model: str) -> Response:
@@ -167,6 +164,7 @@ def _add_request_schemas(app: FastAPI) -> None:
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(schema.pop("$defs", {}))
             schemas[model.__name__] = schema
+        schemas.update(generate_documents.schemas())
         schemas.update(openai_documents.schemas())
         return document
 

@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field
 
 from modelyard_server.models.served import Served
 from modelyard_server.openai import bodies
-from modelyard_server.protocol.generate import Parameters
 from modelyard_server.service import ModelService
 from modelyard_server.web import documents
 
@@ -36,13 +35,6 @@ class OpenAiError(BaseModel):
 
 class OpenAiErrorBody(BaseModel):
     error: OpenAiError
-
-
-class GenerateResponse(BaseModel):
-    id: str | None = None
-    model_name: str
-    model_version: str
-    text_output: str
 
 
 def model(name: str) -> Model:
@@ -84,6 +76,6 @@ async def _front() -> dict[str, Any]:
 
 def schemas() -> dict[str, Any]:
     """Components of the request bodies."""
-    kinds = (bodies.Chat, bodies.Completion, bodies.Embedding, Parameters)
+    kinds = (bodies.Chat, bodies.Completion, bodies.Embedding)
     _, components = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
     return dict(components)
