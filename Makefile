@@ -15,7 +15,7 @@ WORKERS ?= 2
 # Tests on the node mostly wait for pods.
 NODE_WORKERS ?= 3
 PYTEST := $(BIN)/pytest -q
-SOURCES := operator/src gateway/src model-server/src trainer/src local/src
+SOURCES := operator/src gateway/src model-server/src trainer/src local/src examples/word-scores
 IMPORTED := $(SOURCES) tests/conformance/src
 CHECKED := $(SOURCES) tests docs/generate charts bench model-server/generate-rpc.py
 

@@ -60,6 +60,9 @@ def parsed(name: str) -> Any:
     return msgspec.convert({**body, "metadata": body["metadata"] | identity}, STRUCTS[body["kind"]], strict=False)
 
 
+RUNTIMES = [runtime(), *(parsed(name) for name, one in OBJECTS.items() if one["kind"] == "ModelRuntime")]
+
+
 @pytest.mark.parametrize("name", TEXTS)
 class TestEverySample:
     def test_it_fits_its_crd(self, name: str) -> None:
@@ -78,7 +81,7 @@ class TestEverySample:
 def test_every_model_becomes_objects_that_kubernetes_accepts(name: str) -> None:
     parent = parsed(name)
     assert isinstance(parent, ModelDeployment)
-    decision = decide(parent, Observed(), catalog(*CLASSES), DEFAULTS)
+    decision = decide(parent, Observed(), catalog(*CLASSES, *RUNTIMES), DEFAULTS)
     revision = decision.facts.revision
     assert isinstance(revision, Resolved)
     for manifest in [*decision.apply, controller_revision(parent, revision, 1)]:
@@ -91,6 +94,12 @@ def test_every_object_in_the_documentation_fits_its_crd() -> None:
     assert ours
     for block in ours:
         validate(yaml.safe_load(block))
+
+
+@pytest.mark.parametrize("name", ["word_scores.py", "pyproject.toml", "Dockerfile"])
+def test_the_guide_to_ones_own_models_shows_the_example_as_it_is(name: str) -> None:
+    shown = (ROOT / "docs/how-to/serve-a-python-model.md").read_text()
+    assert f"\n{(ROOT / 'examples/word-scores' / name).read_text()}```" in shown
 
 
 def test_no_two_samples_have_the_same_name() -> None:

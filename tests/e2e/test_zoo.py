@@ -3,18 +3,20 @@
 The models come in turns, since the node is small.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import openai
 import pytest
 import yaml
 
-from e2e.node import Node, store
+from e2e.node import Node, Object, store
 from modelyard_demo import scenes
 from modelyard_demo.kube import manifest
 from modelyard_demo.scenes import GATEWAY, SYSTEM
 from modelyard_demo.story import Story
 from modelyard_demo.target import Target
+from modelyard_server.package import files
 from modelyard_trainer.__main__ import main as trainer
 
 pytestmark = pytest.mark.e2e
@@ -28,9 +30,14 @@ RECIPES = {
     "encoder": "encoder",
     "seq2seq": "seq2seq",
     "onnx": "digits-onnx",
+    "torchscript": "digits-torchscript",
+    "torch-export": "digits-torch-export",
+    "python": "bayes",
     "embeddings": "minilm",
 }
 ELSEWHERE = {"onnx", "embeddings"}
+# Sample of a model -> sample of the ModelRuntime that it names, and the image that is built for it here.
+RUNTIMES = {"python": ("python-runtime", "word-scores")}
 
 
 def publish(chosen: Target, sample: str, model: str, folder: Path) -> None:
@@ -44,15 +51,46 @@ def publish(chosen: Target, sample: str, model: str, folder: Path) -> None:
         packages.put(folder / model, f"{model}/1")
 
 
+def sample_of(name: str) -> Object:
+    """The object in a sample's file."""
+    found: Object = yaml.safe_load((SAMPLES / f"{name}.yaml").read_text())
+    return found
+
+
+def pin(chosen: Target, document: Object, folder: Path) -> None:
+    """Put the digest of what was published in the place of a sample's, which is nobody's."""
+    with store(chosen) as packages:
+        package = packages.fetch(f"{document['metadata']['name']}/1", folder)
+    document["spec"]["model"]["digest"] = files.verify(package)
+
+
+@pytest.fixture
+def runtime(chosen: Target, node: Node, sample: str) -> Iterator[None]:
+    """The ModelRuntime that a sample names, with the image of this cluster's registry."""
+    if sample not in RUNTIMES:
+        yield
+        return
+    name, image = RUNTIMES[sample]
+    document = sample_of(name)
+    document["spec"]["image"] = chosen.images[image]
+    node.apply(document)
+    yield
+    node.kube.run("delete", "mrt", document["metadata"]["name"])
+
+
 def test_every_sample_has_its_recipe() -> None:
-    assert {path.stem for path in SAMPLES.iterdir()} == {*RECIPES, "llm"}
+    runtimes = {name for name, _ in RUNTIMES.values()}
+    assert {path.stem for path in SAMPLES.iterdir()} == {*RECIPES, *runtimes, "llm"}
 
 
 @pytest.mark.parametrize("sample", RECIPES)
+@pytest.mark.usefixtures("runtime")
 def test_it_answers_as_measured(chosen: Target, node: Node, sample: str, tmp_path: Path) -> None:
-    document = yaml.safe_load((SAMPLES / f"{sample}.yaml").read_text())
+    document = sample_of(sample)
     model = document["metadata"]["name"]
     publish(chosen, sample, model, tmp_path)
+    if "digest" in document["spec"]["model"]:
+        pin(chosen, document, tmp_path / "published")
     node.apply(document)
     assert node.ready(model, 240)["readyReplicas"] == 1
     recipe = RECIPES[sample]
@@ -72,7 +110,7 @@ def test_a_language_model_chats_with_the_openai_client(chosen: Target, node: Nod
     assert trainer(["smollm2", "--out", str(tmp_path / "smollm2")]) == 0
     with store(chosen) as packages:
         packages.put(tmp_path / "smollm2", "smollm2/1")
-    node.apply(yaml.safe_load((SAMPLES / "llm.yaml").read_text()))
+    node.apply(sample_of("llm"))
     node.ready("smollm2", 300)
     question = "What is the capital of France? Answer in one word."
     with (

@@ -46,6 +46,7 @@ IMAGES = (
     Image("operator", "operator/Dockerfile"),
     Image("gateway", "gateway/Dockerfile"),
     Image("model-server", "model-server/Dockerfile"),
+    Image("word-scores", "examples/word-scores/Dockerfile", parent=("MODEL_SERVER", "model-server")),
     Image("trainer", "trainer/Dockerfile", from_base=False, parent=("MODEL_SERVER", "model-server")),
 )
 PYTHON = "python"
@@ -128,10 +129,11 @@ class Builder:
         return files, context.digest(own, also)
 
     def _arguments(self, image: Image) -> dict[str, str]:
+        found = {"BASE": baseimage.reference(), "TORCH": "system"} if image.from_base else {}
         if image.parent:
             argument, name = image.parent
-            return {argument: self._local(_image(name))}
-        return {"BASE": baseimage.reference(), "TORCH": "system"} if image.from_base else {}
+            found[argument] = self._local(_image(name))
+        return found
 
     def _dockerfile(self, image: Image) -> Path:
         return self._paths.project / image.dockerfile

@@ -55,8 +55,10 @@ def test_images_come_in_the_order_in_which_they_are_built() -> None:
 
 
 def test_an_image_that_shares_layers_is_built_after_the_other(paths: Paths) -> None:
-    steps = {step.name: step.needs for step in image_steps(["model-server", "trainer"], Builder(paths, ToolBox(paths)))}
+    names = ["model-server", "word-scores", "trainer"]
+    steps = {step.name: step.needs for step in image_steps(names, Builder(paths, ToolBox(paths)))}
     assert "image model-server" in steps["image trainer"]
+    assert "image model-server" in steps["image word-scores"]
     assert steps["image model-server"] == ("registry", "base image")
 
 

@@ -2,7 +2,10 @@
 
 import gzip
 import importlib.util
+import sys
+import tomllib
 from collections.abc import Callable, Iterator
+from math import log
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +13,12 @@ import pytest
 
 from modelyard_server.package import files
 from modelyard_server.settings import Settings
-from modelyard_trainer import numerals, sections, vocabulary
+from modelyard_trainer import bayes, numerals, sections, vocabulary
 from modelyard_trainer.__main__ import main
 from unit.server.live import LiveServer
 
+EXAMPLE = Path(__file__).parents[3] / "examples/word-scores"
+PROGRAMS = {"torchscript", "torch-export"}
 WORDS = {"games": "puzzle arcade chess player level", "mail": "smtp imap inbox delivery spam"}
 
 PARAGRAPHS = (
@@ -40,6 +45,24 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The example's module, and what an installation of it would say about its entry points."""
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
+    info = tmp_path / "site" / f"word_scores-{project['version']}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    lines = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items())
+        for group, points in project["entry-points"].items()
+    ]
+    (info / "entry_points.txt").write_text("".join(lines))
+    monkeypatch.syspath_prepend(str(info.parent))
+    monkeypatch.syspath_prepend(str(EXAMPLE))
+    yield
+    sys.modules.pop("word_scores", None)
+
+
+@pytest.fixture
 def judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[files.Package, str]]]:
     """Train, serve, evaluate; the package and what the evaluation says."""
     servers = []
@@ -49,7 +72,10 @@ def judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Calla
         assert main([recipe, "--out", str(tmp_path / recipe), *flags, *more]) == 0
         package = files.read(tmp_path / recipe)
         assert files.verify(package.root) == package.digest
-        servers.append(LiveServer(Settings(model=package.root, device="cpu", threads=1, max_batch_rows=16)))
+        how = {"device": "cpu", "threads": 1, "max_batch_rows": 16}
+        if package.card.format in PROGRAMS:
+            how |= {"unsafe_formats": "Allow", "model_digest": package.digest}
+        servers.append(LiveServer(Settings(model=package.root, **how)))  # type: ignore[arg-type]
         url = f"http://127.0.0.1:{servers[-1].port}"
         assert main(["evaluate", recipe, "--url", url, "--min-accuracy", "0.5", *more]) == 0
         return package, capsys.readouterr().out
@@ -59,7 +85,9 @@ def judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Calla
         server.stop()
 
 
-@pytest.mark.parametrize("recipe", ["digits-mlp", "digits-pictures", "digits-onnx"])
+@pytest.mark.parametrize(
+    "recipe", ["digits-mlp", "digits-pictures", "digits-onnx", "digits-torchscript", "digits-torch-export"]
+)
 def test_digits_in_every_form_answer_as_measured(judged: Callable[..., tuple[files.Package, str]], recipe: str) -> None:
     package, said = judged(recipe, "--epochs", "4")
     accuracy = package.card.metrics["accuracy"]
@@ -73,6 +101,41 @@ def test_texts_answer_as_measured(judged: Callable[..., tuple[files.Package, str
     assert package.card.metrics["accuracy"] == 1
     assert "PASSED: accuracy 1.0000 (30 of 30 held-out rows)" in said
     assert package.card.origin.dataset == "Debian package sections"
+
+
+def test_a_class_of_ones_own_answers_as_measured(
+    judged: Callable[..., tuple[files.Package, str]], corpus: Path, installed: None
+) -> None:
+    package, said = judged("bayes", data=corpus)
+    assert (package.card.format, package.card.entry_point) == ("python", "word-scores")
+    assert package.card.metrics["accuracy"] == 1
+    assert "PASSED: accuracy 1.0000 (30 of 30 held-out rows)" in said
+
+
+def test_words_say_what_they_were_counted_to_say() -> None:
+    table = bayes.count(["a b", "a b", "b c c"], np.array([0, 0, 1]), 2)
+    # Beside the one that every word has: a twice with 0, b twice with 0 and once with 1, c twice with 1.
+    assert table.words == {
+        "a": (round(log(3 / 7), 4), round(log(1 / 6), 4)),
+        "b": (round(log(3 / 7), 4), round(log(2 / 6), 4)),
+        "c": (round(log(1 / 7), 4), round(log(3 / 6), 4)),
+    }
+    assert table.prior == (round(log(2 / 3), 4), round(log(1 / 3), 4))
+    assert bayes.predict(table, ["A, a!", "c", "what", ""]).tolist() == [0, 1, 0, 0]
+
+
+def test_too_long_a_text_is_refused_and_its_neighbour_answered(tmp_path: Path, corpus: Path, installed: None) -> None:
+    assert main(["bayes", "--out", str(tmp_path / "package"), "--data", str(corpus)]) == 0
+    server = LiveServer(Settings(model=tmp_path / "package", device="cpu", threads=1))
+    try:
+        replies = [
+            server.request("POST", "/v1/models/sections-bayes:predict", {"instances": [text]})
+            for text in ("chess " * 2000, "chess level")
+        ]
+    finally:
+        server.stop()
+    assert (replies[0].status, replies[0].json["error"]) == (400, "text: 12000 bytes, at most 10000 are read")
+    assert replies[1].json["predictions"][0]["label"] == "games"
 
 
 def test_written_numbers_answer_as_measured(judged: Callable[..., tuple[files.Package, str]]) -> None:

@@ -11,7 +11,7 @@ Rooms:
     scores      accuracy, confusion, RMSE, R2 (pure)
     sections    one-line descriptions of packages (real text)        numerals   numbers in words (generated, pure)
     vocabulary  tokenizers of words and digits        training   loops in torch
-    digits, digits_variants, regression, tabular, lstm, encoder (text_recipe), seq2seq, minilm   the recipes
+    digits, digits_variants, regression, tabular, lstm, encoder (text_recipe), bayes, seq2seq, minilm   the recipes
     language    a language model from a GGUF file, as it is or as safetensors
     packaging   a trained model as a package directory
     publishing  a package directory to S3, the manifest last

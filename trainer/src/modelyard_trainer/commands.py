@@ -24,11 +24,22 @@ RECIPES = {
     "digits-onnx": (
         "digits_variants:onnx", 20, "handwritten digits, exported to ONNX (needs the library onnx)", "digits-onnx"
     ),
+    "digits-torchscript": (
+        "digits_variants:torchscript", 20, "handwritten digits as TorchScript: a program, to be pinned by its digest",
+        "digits-torchscript"
+    ),
+    "digits-torch-export": (
+        "digits_variants:torch_export", 20, "handwritten digits by torch.export: a program, to be pinned by its digest",
+        "digits-torch-export"
+    ),
     "regression": ("regression:run", 500, "disease progression, linear regression in torch", "diabetes"),
     "tabular": ("tabular:run", 500, "breast cancer biopsies, logistic regression in scikit-learn", "breast-cancer"),
     "lstm": ("lstm:run", 12, "sections of software packages from their descriptions, an LSTM", "sections-lstm"),
     "encoder": (
         "encoder:run", 12, "sections of software packages from their descriptions, a Transformer", "sections-encoder"
+    ),
+    "bayes": (
+        "bayes:run", 1, "the same by naive Bayes, served by the class of examples/word-scores", "sections-bayes"
     ),
     "seq2seq": ("seq2seq:run", 12, "numbers in words to digits (generated pairs), attention", "numerals"),
     "smollm2": ("language:gguf", 1, "SmolLM2-135M-Instruct as GGUF, packaged and not trained", ""),
@@ -45,7 +56,9 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (_, epochs, text, _) in RECIPES.items():
         _train_flags(commands.add_parser(name, help=f"train: {text}", description=f"Train on {text}."), epochs)
-    corpus = commands.add_parser("corpus", help="write the texts of lstm and encoder, from the package lists of Debian")
+    corpus = commands.add_parser(
+        "corpus", help="write the texts of lstm, encoder and bayes, from the package lists of Debian"
+    )
     corpus.add_argument("out", type=Path, metavar="FILE", help="a .tsv.gz file")
     evaluate = commands.add_parser(
         "evaluate", help="send a held-out set through a running server and judge the answers"
@@ -58,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--batch", type=int, default=32, help="rows per request (32)")
     evaluate.add_argument("--data", type=Path, metavar="PATH", help="as for the training")
     evaluate.add_argument(
-        "--min-accuracy", type=float, help="share of right answers: exit 1 below (0.95; lstm, encoder 0.6)"
+        "--min-accuracy", type=float, help="share of right answers: exit 1 below (0.95; lstm, encoder, bayes 0.6)"
     )
     evaluate.add_argument("--max-rmse", type=float, default=60.0, help="regression: exit 1 above (60)")
     evaluate.add_argument("--wait", type=float, default=120.0, help="seconds to wait for readiness (120)")
@@ -76,7 +89,7 @@ def _train_flags(command: argparse.ArgumentParser, epochs: int) -> None:
         "--data",
         type=Path,
         metavar="PATH",
-        help="lstm, encoder: the corpus; minilm: a directory with the weights; smollm2, smollm2-tensors: a GGUF file",
+        help="lstm, encoder, bayes: the corpus; minilm: directory of weights; smollm2, smollm2-tensors: a GGUF file",
     )
     command.add_argument("--epochs", type=int, default=epochs, help=f"({epochs})")
     command.add_argument("--seed", type=int, default=0, help="equal seeds give equal packages (0)")
@@ -111,7 +124,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
         model=arguments.model or MODELS[arguments.recipe],
         samples=arguments.samples,
         batch=arguments.batch,
-        min_accuracy=arguments.min_accuracy or (0.6 if arguments.recipe in {"lstm", "encoder"} else 0.95),
+        min_accuracy=arguments.min_accuracy or (0.6 if arguments.recipe in {"lstm", "encoder", "bayes"} else 0.95),
         max_rmse=arguments.max_rmse,
         wait=arguments.wait,
         data=arguments.data,
@@ -123,7 +136,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 
 def corpus(arguments: argparse.Namespace) -> int:
-    """Write the texts of lstm and encoder."""
+    """Write the texts of lstm, encoder and bayes."""
     from modelyard_trainer import sections  # noqa: PLC0415
 
     print(f"{sections.write(arguments.out)} descriptions in {arguments.out}", flush=True)

@@ -1,6 +1,9 @@
-"""Recipes: the same handwritten digits as an MLP, as a residual network that takes pictures, and as an ONNX file."""
+"""Recipes: the same handwritten digits as an MLP, as a residual network that takes pictures, and exported: as an ONNX
+file and as the two kinds of programs that torch writes.
+"""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -64,11 +67,25 @@ def pictures(options: packaging.RunOptions) -> str:
 
 def onnx(options: packaging.RunOptions) -> str:
     """The convolutional network of `digits`, exported; returns the package digest."""
+    return _exported("onnx", options, lambda network, root: _export(network, root / "model.onnx"))
+
+
+def torchscript(options: packaging.RunOptions) -> str:
+    """The same as TorchScript; returns the package digest, which whoever serves it must pin."""
+    return _exported("torchscript", options, _trace)
+
+
+def torch_export(options: packaging.RunOptions) -> str:
+    """The same by torch.export; returns the package digest, which whoever serves it must pin."""
+    return _exported("torch-export", options, _export_program)
+
+
+def _exported(form: str, options: packaging.RunOptions, export: Callable[[nn.Module, Path], None]) -> str:
     dataset = datasets.digits()
     step = features.standardisation(digits.INPUT, dataset.train_x)
     network, metrics = _trained(dataset, step, digits.ARCHITECTURE, options)
-    card = _card("digits-onnx", dataset, metrics, options, format="onnx", preprocessing=(step,))
-    return packaging.write(options.out, card, None, lambda root: _export(network, root / "model.onnx"))
+    card = _card(f"digits-{form}", dataset, metrics, options, format=form, preprocessing=(step,))
+    return packaging.write(options.out, card, None, lambda root: export(network, root))
 
 
 def _trained(
@@ -114,3 +131,18 @@ def _export(network: nn.Module, path: Path) -> None:
             network, (torch.zeros(2, 1, 8, 8),), str(path), input_names=["image"], output_names=["scores"],
             dynamic_axes=free, dynamo=False,
         )  # fmt: skip
+
+
+def _trace(network: nn.Module, root: Path) -> None:
+    """What the network does with two rows; it does the same with any number of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch has deprecated TorchScript in favour of torch.export
+        traced = torch.jit.trace(network, torch.zeros(2, 1, 8, 8))  # type: ignore[no-untyped-call]
+        traced.save(str(root / "model.pt"))
+
+
+def _export_program(network: nn.Module, root: Path) -> None:
+    """With any number of rows."""
+    rows = torch.export.Dim("rows")
+    exported = torch.export.export(network, (torch.zeros(2, 1, 8, 8),), dynamic_shapes=({0: rows},))
+    torch.export.save(exported, root / "model.pt2")

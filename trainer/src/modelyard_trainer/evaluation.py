@@ -145,10 +145,13 @@ JUDGES: Mapping[str, Callable[[Options], Verdict]] = {
     "digits-mlp": digits,
     "digits-pictures": pictures,
     "digits-onnx": digits,
+    "digits-torchscript": digits,
+    "digits-torch-export": digits,
     "regression": diabetes,
     "tabular": tabular,
     "lstm": package_sections,
     "encoder": package_sections,
+    "bayes": package_sections,
     "seq2seq": exact_numerals,
     "minilm": paraphrases,
 }
