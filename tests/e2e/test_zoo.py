@@ -115,12 +115,10 @@ def test_a_language_model_chats_with_the_openai_client(chosen: Target, node: Nod
     question = "What is the capital of France? Answer in one word."
     with (
         chosen.kube.forward(SYSTEM, f"service/{GATEWAY}", 80) as port,
-        openai.OpenAI(
-            base_url=f"http://127.0.0.1:{port}/{node.namespace}/smollm2/openai/v1", api_key=node.token(), timeout=180
-        ) as client,
+        openai.OpenAI(base_url=f"http://127.0.0.1:{port}/openai/v1", api_key=node.token(), timeout=180) as client,
     ):
         chunks = client.chat.completions.create(
-            model="smollm2",
+            model=f"{node.namespace}/smollm2",
             messages=[{"role": "user", "content": question}],
             max_tokens=16,
             temperature=0,

@@ -51,6 +51,11 @@ class ModelService:
         """Does a model, or one of its versions, take requests? Raises NotFoundError."""
         return self.models.is_ready(name, version) and not self.lifecycle.ending
 
+    def called(self, name: str) -> str:
+        """The name of the model that clients of OpenAI call so: its own, or that of the one model with this alias."""
+        names = self.models.names() if name in self.settings.aliases else []
+        return names[0] if len(names) == 1 else name
+
     @property
     def inflight(self) -> int:
         """Requests inside the server."""

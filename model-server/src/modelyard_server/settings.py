@@ -29,6 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Directory of the model package."""
     name: str = ""
     """Name in URLs and metrics; the package's own name when empty."""
+    aliases: tuple[str, ...] = ()
+    """Further names by which clients of OpenAI may call the model, separated by commas, such as NAMESPACE/NAME."""
     repository: Path | None = None
     """Directory of several models, NAME/VERSION/package or NAME/package; in the place of the one package."""
     version_policy: VersionPolicy = "latest"
@@ -132,6 +134,7 @@ def _optimisations(text: str, key: str) -> tuple[str, ...]:
 _ENVIRONMENT: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "model": ("MODEL_PATH", _path),
     "name": ("MODEL_NAME", _text),
+    "aliases": ("MODELYARD_MODEL_ALIASES", _names),
     "repository": ("MODELYARD_REPOSITORY", _path),
     "version_policy": ("MODELYARD_VERSION_POLICY", _one_of("latest", "all")),
     "model_control": ("MODELYARD_MODEL_CONTROL", _one_of("none", "explicit")),

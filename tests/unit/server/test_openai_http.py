@@ -321,3 +321,17 @@ def test_a_client_that_goes_frees_its_slot(server: LiveServer) -> None:
     while generator.running or server.service.inflight:
         assert time.monotonic() < deadline, "the answer goes on"
         server.request("GET", "/v2/health/live")
+
+
+def test_a_model_answers_to_its_aliases(tmp_path: Path) -> None:
+    tiny_llm.write(tmp_path / "tiny")
+    settings = Settings(model=tmp_path / "tiny", name="tiny", aliases=("team/tiny",), precision="float32", threads=1)
+    running = LiveServer(settings)
+    try:
+        bodies = {
+            name: {"model": name, "prompt": "hello", "max_tokens": 2} for name in ("tiny", "team/tiny", "other/tiny")
+        }
+        answers = {name: post(running, "/v1/completions", body).status for name, body in bodies.items()}
+    finally:
+        running.stop()
+    assert answers == {"tiny": 200, "team/tiny": 200, "other/tiny": 404}

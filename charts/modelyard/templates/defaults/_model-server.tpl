@@ -30,6 +30,9 @@ env:
   # Where the gateway shows models a key, they ask for it.
   - name: MODELYARD_API_KEY_FILE
     value: $(API_KEY_FILE)
+  # How clients of all models call this one.
+  - name: MODELYARD_MODEL_ALIASES
+    value: $(MODEL_NAMESPACE)/$(MODEL_NAME)
   {{- with .Values.defaultRuntime.env }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

@@ -106,7 +106,7 @@ class OpenAi:
 
     def _find(self, name: str, account: Account) -> Served:
         try:
-            served = self._service.models.find_for_request(name)
+            served = self._service.models.find_for_request(self._service.called(name))
         except NotFoundError as error:
             raise ModelNotFoundError(str(error)) from error
         account.enter(served)

@@ -38,9 +38,9 @@ class RuntimeProbes(Struct, frozen=True, rename="camel", omit_defaults=True):
 class ModelRuntimeSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A server image and how to run it.
 
-    Arguments and variables may use $(MODEL_PATH), $(MODEL_NAME), $(PORT), $(GRPC_PORT), $(GPU_COUNT) and
-    $(API_KEY_FILE): a file with the keys that the gateway shows, one a line. Variables that name it are left out where
-    the gateway shows none.
+    Arguments and variables may use $(MODEL_PATH), $(MODEL_NAME), $(MODEL_NAMESPACE), $(PORT), $(GRPC_PORT),
+    $(GPU_COUNT) and $(API_KEY_FILE): a file with the keys that the gateway shows, one a line. Variables that name it
+    are left out where the gateway shows none.
     """
 
     image: Annotated[str, Meta(min_length=1, max_length=512, description="Image of the server.")]

@@ -78,7 +78,15 @@ def environment(resolved: Resolved, model_name: str) -> list[Manifest]:
         # Where no key is asked for, what would hold its file is not set.
         if path or KEY_VARIABLE not in variable.value:
             values[variable.name] = variable.value
-    return [{"name": name, "value": value} for name, value in (values | fixed).items()]
+    # Only where the pod runs is it known in which namespace, so that two namespaces share a revision's content.
+    space: Manifest = {
+        "name": "MODEL_NAMESPACE",
+        "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}},
+    }
+    return [
+        space,
+        *({"name": name, "value": value} for name, value in (values | fixed).items() if name != space["name"]),
+    ]
 
 
 def _ports(runtime: ModelRuntimeSpec) -> dict[str, int]:
