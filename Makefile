@@ -132,6 +132,12 @@ conformance: venv ## Judge our server, MLServer and KServe's by the clauses of t
 	$(BIN)/python -m bench.model_server.conformance
 	$(BIN)/python -m docs.generate
 
+.PHONY: bench-gateway
+bench-gateway: venv api-tools ## Measure the gateway beside a direct call and Envoy alone
+	@command -v wrk >/dev/null || { echo "wrk is missing: install the package wrk"; exit 1; }
+	PYTHONPATH=.:tests $(BIN)/python -m bench.gateway --seconds $(or $(BENCH_SECONDS),4) --repetitions $(or $(REPETITIONS),2)
+	@echo "make generate writes docs/performance.md from the results"
+
 .PHONY: bench-control-plane
 bench-control-plane: venv scale-tools ## Measure the operator with MODELS="100 1000", FULL=1 for 5000 as well
 	$(BIN)/python -m bench.control_plane --models $(or $(MODELS),100 1000) $(if $(FULL),--full)

@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 from modelyard_demo.kube import Kube
 from modelyard_demo.scenes import AUDIENCE, DEMO, GATEWAY, SECRET, SYSTEM
 from modelyard_demo.target import Target
+from modelyard_operator.api.upstream import NAMESPACE_ENTRY, NAMESPACE_SECRET
 from modelyard_server.package import files
 
 T = TypeVar("T")
@@ -123,6 +124,11 @@ class Node:
     def token(self, account: str = CALLER, audience: str = AUDIENCE) -> str:
         """A token of a ServiceAccount."""
         return self.kube.run("create", "token", account, "-n", self.namespace, f"--audience={audience}").strip()
+
+    def upstream_key(self) -> str:
+        """What the gateway shows to the models of the namespace."""
+        secret = self.kube.get("secret", NAMESPACE_SECRET, "-n", self.namespace)
+        return base64.b64decode(secret["data"][NAMESPACE_ENTRY]).decode().split()[0]
 
     def client(self, name: str, model: str) -> None:
         """Start a pod that asks a model in a loop, with several callers, through the gateway."""

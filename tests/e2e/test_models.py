@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 import yaml
+from tritonclient.utils import InferenceServerException
 
 from e2e.node import Node, Store, eventually
 from modelyard_demo.scenes import DEMO
@@ -21,7 +22,7 @@ def test_a_product_that_no_node_has_is_told(node: Node) -> None:
     assert "1 node: 1 lacks product B300" in message
 
 
-def test_a_model_answers_over_grpc_at_port_9000_of_its_service(node: Node) -> None:
+def test_a_model_answers_over_grpc_at_port_9000_of_its_service_to_whom_has_its_key(node: Node) -> None:
     node.apply(node.model("small", SMALL))
     node.ready("small")
     rows = triton.InferInput("measurements", [2, 30], "FP32")
@@ -29,7 +30,10 @@ def test_a_model_answers_over_grpc_at_port_9000_of_its_service(node: Node) -> No
     with node.target.kube.forward(node.namespace, "service/small", 9000) as port:
         client = triton.InferenceServerClient(f"127.0.0.1:{port}")
         try:
-            assert client.infer("small", [rows]).get_response().outputs[0].shape[0] == 2
+            with pytest.raises(InferenceServerException, match="UNAUTHENTICATED"):
+                client.infer("small", [rows])
+            shown = {"authorization": f"Bearer {node.upstream_key()}"}
+            assert client.infer("small", [rows], headers=shown).get_response().outputs[0].shape[0] == 2
         finally:
             client.close()
 

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 # Changes that come within so many seconds are one set of files.
 GATHER_SECONDS = 0.02
+# And the more there is to read for Envoy, the longer.
+GATHER_SECONDS_EACH = 5e-5
 # The key for models is looked for so often until it is there.
 KEY_SECONDS = 0.5
 
@@ -115,7 +117,7 @@ class Process:
         for informer in self._informers:
             await informer.synced.wait()
         while True:
-            await asyncio.sleep(GATHER_SECONDS)
+            await asyncio.sleep(GATHER_SECONDS + GATHER_SECONDS_EACH * len(self._publisher))
             self._wake.clear()
             changed, self._changed = self._changed, {}
             self._publisher.publish(changed)
