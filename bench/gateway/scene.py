@@ -22,6 +22,7 @@ ALONE = 8001
 ANSWER = json.dumps({"model_name": "digits", "outputs": [{"name": "label", "datatype": "INT64", "data": [7] * 40}]})
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
 _TYPE = "type.googleapis.com/envoy.extensions.filters"
+_BUFFER = {"@type": f"{_TYPE}.http.buffer.v3.Buffer", "max_request_bytes": 1 << 20}
 
 
 @dataclass
@@ -78,12 +79,11 @@ def scene(folder: Path) -> Iterator[Scene]:
         place.mkdir()
         gateway = stack.enter_context(standing(install(shared), place, envoy_binary(), envoy_threads="1"))
         for number, address in enumerate(PODS):
-            document = _listener(address, 8080, [_direct(f"pod-{number}")])
+            document = _listener(address, 8080, [_direct(f"pod-{number}")], waits=True)
             stack.enter_context(_envoy(gateway.network, folder, f"pod-{number}", document, []))
         to_pod = {"name": "pod", "connect_timeout": "1s", "load_assignment": _assignment(PODS[0])}
-        alone = _listener(
-            "127.0.0.1", ALONE, [{"match": {"prefix": "/"}, "route": {"cluster": "pod", "timeout": "0s"}}]
-        )
+        way = {"match": {"prefix": "/"}, "route": {"cluster": "pod", "timeout": "0s"}}
+        alone = _listener("127.0.0.1", ALONE, [way], waits=False)
         stack.enter_context(_envoy(gateway.network, folder, "alone", alone, [to_pod]))
         found = Scene(shared, gateway, account(shared, TEAM, "client", "*"))
         eventually(lambda: found.ask(f"/{TEAM}/digits/v2") == 200)
@@ -106,13 +106,15 @@ def _envoy(
         process.wait(20)
 
 
-def _listener(address: str, port: int, routes: list[dict[str, Any]]) -> dict[str, Any]:
+def _listener(address: str, port: int, routes: list[dict[str, Any]], *, waits: bool) -> dict[str, Any]:
     manager = {
         "@type": f"{_TYPE}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "bench",
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
         "http_filters": [
-            {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{_TYPE}.http.router.v3.Router"}}
+            # Else an answer that needs no body would come before it, and end the connection.
+            *([{"name": "envoy.filters.http.buffer", "typed_config": _BUFFER}] if waits else []),
+            {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{_TYPE}.http.router.v3.Router"}},
         ],
     }
     filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]

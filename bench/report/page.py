@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.report import language, servers, tables
+from bench.report import gateway, language, servers, tables
 from bench.report.drawing import Series, axis, chart
+from bench.report.gateway import Gateway
 from bench.report.results import Results
 from bench.report.servers import Servers
 
@@ -16,9 +17,11 @@ BURSTS = {"bare": "bare apply", "burst": "operator", "cold": "operator, started 
 PACES = {"latency.10": "10 models/s", "latency.50": "50 models/s", "latency.10.round_trip": "bare apply, 10/s"}
 
 
-def files(results: Results, beside: Servers | None = None, texts: Servers | None = None) -> dict[str, str]:
-    """The page and its pictures by path below docs; `beside` has the model server's part and `texts` that of text
-    generation, once they were measured."""
+def files(
+    results: Results, beside: Servers | None = None, texts: Servers | None = None, door: Gateway | None = None
+) -> dict[str, str]:
+    """The page and its pictures by path below docs; `beside` has the model server's part, `texts` that of text
+    generation and `door` that of the gateway, once they were measured."""
     pictures = {
         "burst": ("How fast the children of many models come", _burst(results)),
         "latency": ("How long one model waits for its Deployment", _latency(results)),
@@ -34,6 +37,7 @@ def files(results: Results, beside: Servers | None = None, texts: Servers | None
         ]
         drawn |= more
     shown += language.section(texts) if texts is not None else []
+    shown += gateway.section(door) if door is not None else []
     page = "\n\n".join([HEADER + "\n# Performance", *_intro(results.head), *_figures(results), *shown]) + "\n"
     return {"performance.md": page} | {f"performance/{name}.svg": svg for name, (_, svg) in drawn.items()}
 

@@ -170,7 +170,8 @@ def standing(kubeconfig: Path, folder: Path, envoy: str, **settings: str) -> Ite
                 yield gateway
             finally:
                 theirs.terminate()
-                theirs.wait(20)
+                # With thousands of clusters it takes its time.
+                theirs.wait(90)
         finally:
             assert gateway.beside.end() == 0, process_log.read_text()
 
