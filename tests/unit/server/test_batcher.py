@@ -9,9 +9,10 @@ import pytest
 import pytest_asyncio
 
 from modelyard_server.batching import batcher as batching
-from modelyard_server.batching.batcher import Batcher, Limits
+from modelyard_server.batching.batcher import Batcher
 from modelyard_server.batching.execution import Arrays
 from modelyard_server.batching.jobs import ClientGoneError
+from modelyard_server.batching.limits import Limits
 from modelyard_server.batching.worker import Worker
 from modelyard_server.errors import DeadlineExceededError, InferenceError, NotReadyError
 from modelyard_server.metrics import Metrics

@@ -19,7 +19,8 @@ from modelyard_server.errors import (
 )
 from modelyard_server.generation.chunks import Chunk
 from modelyard_server.generation.generation import Generation
-from modelyard_server.generation.generator import Generator, Limits
+from modelyard_server.generation.generator import Generator
+from modelyard_server.generation.limits import Limits
 from modelyard_server.generation.requests import Piece, Request, Sampling
 from modelyard_server.protocol.datatypes import Array
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from modelyard_server.batching import jobs
-from modelyard_server.batching.batcher import Batcher, Limits
+from modelyard_server.batching.batcher import Batcher
+from modelyard_server.batching.limits import Limits
 from modelyard_server.batching.worker import Worker
 from modelyard_server.engines import preparation, registry, sequences, torch_networks
 from modelyard_server.engines.model import LoadOptions, Model

@@ -3,15 +3,14 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from math import inf
-from typing import Protocol, TypeVar
-
-import msgspec
+from typing import TypeVar
 
 from modelyard_server.batching import execution, policy
 from modelyard_server.batching.execution import Arrays, Outcome, Predict
 from modelyard_server.batching.jobs import ClientGoneError, Job, Receive, key_of
+from modelyard_server.batching.limits import Limits, Observer, Prepare
 from modelyard_server.batching.worker import Worker
 from modelyard_server.errors import (
     BodyTooLargeError,
@@ -28,32 +27,6 @@ AWAY = 0.001
 """Seconds between looks of what lets requests go first."""
 T = TypeVar("T")
 FAILED = "the inference thread has died; the server is about to restart"
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """Bounds of queue and batch; rows, not requests, are counted."""
-
-    max_batch_rows: int
-    max_batch_delay: float
-    max_queue_rows: int
-    queue_timeout: float
-
-
-class Observer(Protocol):
-    """Where figures go."""
-
-    def batch(self, rows: int, inference_seconds: float, queue_seconds: list[float]) -> None: ...
-    def rejected(self, reason: str) -> None: ...
-
-
-class Prepare(Protocol):
-    """Decodes the inputs of one request."""
-
-    @property
-    def ragged(self) -> Set[str]:
-        """Inputs whose rows may differ in length within a batch."""
-
-    def __call__(self, inputs: Arrays) -> Arrays: ...
 
 
 class Batcher:

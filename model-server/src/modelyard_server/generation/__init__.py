@@ -10,6 +10,7 @@ Rooms without torch:
     sampling       from scores to a token (pure)       text      tokens to whole characters, stop texts (pure)
     configuration  config.json or GGUF metadata as one struct (pure)
     generation     one answer while it grows           generator  all of them, on the event loop
+    limits         what a generator is given: bounds, who hears its figures
     runner         one step on the inference thread    model      what generation needs of a loaded model
     rows           a tensor of texts as answers        disconnect clients that go
     tokenizer, sentencepieces, chat, constraints   vocabulary, chat template, JSON schemas and calls

@@ -12,14 +12,9 @@ from collections import deque
 from collections.abc import Sequence
 from functools import cached_property
 from math import inf
-from typing import Protocol
-
-import msgspec
 
 from modelyard_server.batching.worker import Worker
 from modelyard_server.errors import (
-    BadRequestError,
-    ContextLengthError,
     DeadlineExceededError,
     InferenceError,
     NotReadyError,
@@ -29,6 +24,7 @@ from modelyard_server.generation import planner, runner
 from modelyard_server.generation.chunks import Chunk
 from modelyard_server.generation.constraints import Grammars
 from modelyard_server.generation.generation import Generation
+from modelyard_server.generation.limits import Limits, Observer
 from modelyard_server.generation.model import Decoding
 from modelyard_server.generation.planner import Slot, Work
 from modelyard_server.generation.requests import Chosen, Request
@@ -39,27 +35,6 @@ TICK = 0.1
 """Seconds between looks at the deadlines of those that wait."""
 FAILED = "the inference thread has died; the server is about to restart"
 log = logging.getLogger(__name__)
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """Bounds of queue, step and sequence."""
-
-    max_waiting: int
-    """Answers that may wait for a slot."""
-    max_step_tokens: int
-    queue_timeout: float
-    context: int
-    """Tokens of prompt and answer together."""
-
-
-class Observer(Protocol):
-    """Where figures go."""
-
-    def started(self, waited: float, prompt: int, cached: int) -> None: ...
-    def first_token(self, seconds: float) -> None: ...
-    def token(self, seconds: float) -> None: ...
-    def step(self, tokens: int, seconds: float) -> None: ...
-    def rejected(self, reason: str) -> None: ...
 
 
 class Generator:
@@ -109,7 +84,7 @@ class Generator:
         if not self._worker.alive:
             raise NotReadyError(FAILED)
         for request in requests:
-            self._check(request)
+            self.limits.check(request)
         free = len(self.slots) - len(self._running)
         if len(self._waiting) + len(requests) > self.limits.max_waiting + max(free, 0):
             self._observer.rejected("queue_full")
@@ -143,14 +118,6 @@ class Generator:
             self._observer.rejected("draining")
             generation.fail(NotReadyError(message))
         self._waiting.clear()
-
-    def _check(self, request: Request) -> None:
-        context = self.limits.context
-        if not request.prompt:
-            raise BadRequestError("prompt: holds no token")
-        if len(request.prompt) >= context:
-            count = len(request.prompt)
-            raise ContextLengthError(f"prompt: {count} tokens; prompt and answer may have {context} together")
 
     def _generation(self, request: Request, now: float) -> Generation:
         self._orders += 1

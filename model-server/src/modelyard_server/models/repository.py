@@ -8,7 +8,8 @@ import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
-from modelyard_server.batching.batcher import Batcher, Limits
+from modelyard_server.batching.batcher import Batcher
+from modelyard_server.batching.limits import Limits
 from modelyard_server.batching.worker import Worker
 from modelyard_server.errors import NotFoundError, NotReadyError, PackageError, StartupError
 from modelyard_server.generation.model import Decoding

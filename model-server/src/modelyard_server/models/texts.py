@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from modelyard_server.batching.worker import Worker
 from modelyard_server.engines.model import Model
-from modelyard_server.generation.generator import Generator, Limits
+from modelyard_server.generation.generator import Generator
+from modelyard_server.generation.limits import Limits
 from modelyard_server.generation.model import Decoding
 from modelyard_server.generation.rows import TextRows
 from modelyard_server.metrics import Metrics
