@@ -16,6 +16,7 @@ COLLECTIONS = {
     "ModelDeployment": MODELS.format("default"),
     "ModelRuntime": "/apis/modelyard.dev/v1alpha1/modelruntimes",
     "AcceleratorProfile": "/apis/modelyard.dev/v1alpha1/acceleratorprofiles",
+    "InferenceKey": "/apis/modelyard.dev/v1alpha1/namespaces/default/inferencekeys",
 }
 DIGEST = "sha256:" + "a" * 64
 URI = "model.uri must be s3://bucket/path, pvc://claim/path or https://host/path"
@@ -60,6 +61,12 @@ def runtime(**spec: Any) -> Object:
 def profile(**spec: Any) -> Object:
     """An AcceleratorProfile."""
     head = {"apiVersion": "modelyard.dev/v1alpha1", "kind": "AcceleratorProfile", "metadata": {"name": "other"}}
+    return {**head, "spec": spec}
+
+
+def key(**spec: Any) -> Object:
+    """An InferenceKey."""
+    head = {"apiVersion": "modelyard.dev/v1alpha1", "kind": "InferenceKey", "metadata": {"name": "other"}}
     return {**head, "spec": spec}
 
 
@@ -190,10 +197,17 @@ REFUSED = [
     *((model("default", **spec), words) for spec, words in SPECS),
     *((model("default", name), "metadata.name" if name == "digits-" else NAME) for name in NAMES),
     *CATALOG,
+    (key(rateLimit={}), "rateLimit must say requestsPerMinute, tokensPerMinute or both; leave it out for no limit"),
+    (
+        key(rotation={"overlap": "2161h"}),
+        "rotation.overlap must be at most 2160h (90 days): a key that was replaced is to end",
+    ),
     (model("default") | {"spec": {"replicas": 1}}, "spec.model: Required value"),
     ({key: value for key, value in model("default").items() if key != "spec"}, "spec: Required value"),
 ]
 ACCEPTED = [
+    key(),
+    key(rateLimit={"requestsPerMinute": 1}, rotation={"overlap": "2160h"}),
     model("default", "a"),
     model("default", "a" * 50),
     model("default", "digits-2"),
